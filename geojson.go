@@ -1,0 +1,272 @@
+package hansa
+
+import (
+	"strconv"
+)
+
+// AppendJSON appends g as a GeoJSON geometry (RFC 7946), longitude first.
+func (g *Geometry) AppendJSON(b []byte) []byte {
+	b = append(b, `{"type":"`...)
+	b = append(b, g.Type...)
+	b = append(b, `","coordinates":`...)
+	switch {
+	case len(g.Lines) == 0:
+		b = append(b, "[]"...)
+	case g.Type == Point:
+		b = appendPosition(b, g.Lines[0][0])
+	case g.Type == MultiLineString || g.Type == Polygon:
+		b = append(b, '[')
+		for i, l := range g.Lines {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = appendLine(b, l)
+		}
+		b = append(b, ']')
+	default:
+		b = appendLine(b, g.Lines[0])
+	}
+	return append(b, '}')
+}
+
+// MarshalJSON writes g as a GeoJSON geometry.
+func (g *Geometry) MarshalJSON() ([]byte, error) {
+	if err := g.Validate(); err != nil {
+		return nil, err // NaN has no JSON
+	}
+	return g.AppendJSON(nil), nil
+}
+
+func appendLine(b []byte, l []Position) []byte {
+	b = append(b, '[')
+	for i, p := range l {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendPosition(b, p)
+	}
+	return append(b, ']')
+}
+
+func appendPosition(b []byte, p Position) []byte {
+	b = append(b, '[')
+	b = strconv.AppendFloat(b, p[0], 'f', -1, 64)
+	b = append(b, ',')
+	b = strconv.AppendFloat(b, p[1], 'f', -1, 64)
+	return append(b, ']')
+}
+
+// UnmarshalJSON reads a GeoJSON geometry. A third coordinate is dropped; members
+// other than type and coordinates are passed over. b must be one valid JSON value.
+func (g *Geometry) UnmarshalJSON(b []byte) error {
+	s := scan{b: b}
+	if !s.take('{') {
+		return Fielded("/geometry", "a geometry is a JSON object with type and coordinates")
+	}
+	*g = Geometry{}
+	var nested any // []Position depth is settled once type is known
+	for !s.take('}') {
+		name, ok := s.str()
+		if !ok || !s.take(':') {
+			return Fielded("/geometry", "a geometry is a JSON object with type and coordinates")
+		}
+		switch name {
+		case "type":
+			t, ok := s.str()
+			if !ok {
+				return Fielded("/geometry/type", "a geometry's type is a string")
+			}
+			g.Type = GeometryType(t)
+		case "coordinates":
+			var err error
+			if nested, err = s.coordinates(0); err != nil {
+				return err
+			}
+		default:
+			s.skip()
+		}
+		if !s.take(',') && !s.peek('}') {
+			return Fielded("/geometry", "a geometry is a JSON object with type and coordinates")
+		}
+	}
+	return g.shape(nested)
+}
+
+// shape files the nested coordinates under g.Lines as g.Type wants them.
+func (g *Geometry) shape(nested any) error {
+	bad := Fielded("/geometry/coordinates", "the coordinates do not fit a %s", g.Type)
+	switch c := nested.(type) {
+	case Position:
+		if g.Type != Point {
+			return bad
+		}
+		g.Lines = [][]Position{{c}}
+	case []Position:
+		if g.Type != LineString && g.Type != MultiPoint {
+			return bad
+		}
+		g.Lines = [][]Position{c}
+	case [][]Position:
+		if g.Type != MultiLineString && g.Type != Polygon {
+			return bad
+		}
+		g.Lines = c
+	default:
+		return bad
+	}
+	return nil
+}
+
+// scan walks one JSON value that is known to be valid.
+type scan struct {
+	b []byte
+	i int
+	n int // positions read
+}
+
+func (s *scan) space() {
+	for s.i < len(s.b) && (s.b[s.i] == ' ' || s.b[s.i] == '\n' || s.b[s.i] == '\t' || s.b[s.i] == '\r') {
+		s.i++
+	}
+}
+
+func (s *scan) peek(c byte) bool {
+	s.space()
+	return s.i < len(s.b) && s.b[s.i] == c
+}
+
+func (s *scan) take(c byte) bool {
+	if s.peek(c) {
+		s.i++
+		return true
+	}
+	return false
+}
+
+// str reads a string; escapes are left as they stand, for no name or type that
+// matters here has any.
+func (s *scan) str() (string, bool) {
+	if !s.take('"') {
+		return "", false
+	}
+	from := s.i
+	for s.i < len(s.b) {
+		switch s.b[s.i] {
+		case '\\':
+			s.i += 2
+		case '"':
+			s.i++
+			return string(s.b[from : s.i-1]), true
+		default:
+			s.i++
+		}
+	}
+	return "", false
+}
+
+// skip passes over one value.
+func (s *scan) skip() {
+	depth := 0
+	for s.space(); s.i < len(s.b); s.space() {
+		switch c := s.b[s.i]; c {
+		case '"':
+			s.str()
+		case '{', '[':
+			depth++
+			s.i++
+		case '}', ']':
+			if depth == 0 {
+				return
+			}
+			depth--
+			s.i++
+		case ',':
+			if depth == 0 {
+				return
+			}
+			s.i++
+		default:
+			s.i++
+			continue
+		}
+		if depth == 0 && (s.peek(',') || s.peek('}')) {
+			return
+		}
+	}
+}
+
+func (s *scan) number() (float64, bool) {
+	s.space()
+	from := s.i
+	for s.i < len(s.b) && (s.b[s.i] >= '0' && s.b[s.i] <= '9' || s.b[s.i] == '-' || s.b[s.i] == '+' || s.b[s.i] == '.' || s.b[s.i] == 'e' || s.b[s.i] == 'E') {
+		s.i++
+	}
+	f, err := strconv.ParseFloat(string(s.b[from:s.i]), 64)
+	return f, err == nil
+}
+
+// coordinates reads a Position, []Position or [][]Position.
+func (s *scan) coordinates(depth int) (any, error) {
+	bad := Fielded("/geometry/coordinates", "coordinates are arrays of numbers, at most three arrays deep")
+	if depth > 2 || !s.take('[') {
+		return nil, bad
+	}
+	if !s.peek('[') {
+		p, ok := s.position()
+		if !ok {
+			return nil, bad
+		}
+		if s.n++; s.n > VerticesMax {
+			return nil, Fielded("/geometry/coordinates", "a geometry has at most %d positions", VerticesMax)
+		}
+		return p, nil
+	}
+	var line []Position
+	var lines [][]Position
+	for {
+		c, err := s.coordinates(depth + 1)
+		if err != nil {
+			return nil, err
+		}
+		switch c := c.(type) {
+		case Position:
+			line = append(line, c)
+		case []Position:
+			lines = append(lines, c)
+		default:
+			return nil, bad
+		}
+		if s.take(']') {
+			break
+		}
+		if !s.take(',') {
+			return nil, bad
+		}
+	}
+	if line != nil && lines != nil {
+		return nil, bad
+	}
+	if lines != nil {
+		return lines, nil
+	}
+	return line, nil
+}
+
+// position reads the rest of a position whose bracket is open.
+func (s *scan) position() (p Position, ok bool) {
+	for i := 0; ; i++ {
+		f, ok := s.number()
+		if !ok {
+			return p, false
+		}
+		if i < 2 {
+			p[i] = f
+		}
+		if s.take(']') {
+			return p, i >= 1
+		}
+		if !s.take(',') {
+			return p, false
+		}
+	}
+}

@@ -1,0 +1,3 @@
+module github.com/hansa-exchange/hansa
+
+go 1.26

@@ -1,0 +1,86 @@
+package hansa
+
+import "time"
+
+// PartyID names an organisation: a DID (W3C DID 1.0), never changed.
+type PartyID string
+
+// PublicParty is the reserved party without keys or users: the receiver of open terms.
+const PublicParty PartyID = "public"
+
+// PartyKind says what sort of organisation a party is.
+type PartyKind string
+
+// The kinds of party.
+const (
+	City         PartyKind = "city"
+	PublicBody   PartyKind = "public-body"
+	Company      PartyKind = "company"
+	Intermediary PartyKind = "intermediary"
+)
+
+// Party is an organisation that gives or receives data. A node hosts one or
+// more; nothing asks which.
+type Party struct {
+	ID       PartyID   `json:"id"`
+	Name     string    `json:"name"` // [ValidName]; unique on the node
+	Title    string    `json:"title"`
+	Kind     PartyKind `json:"kind"`
+	Hosted   bool      `json:"hosted"` // it lives on this node
+	Contact  string    `json:"contact,omitempty"`
+	Since    time.Time `json:"since"`
+	Zone     string    `json:"zone,omitempty"`  // IANA time zone that its people live in
+	OpaqueID string    `json:"-"`               // a UUID: what the journal calls it, so that no name stands there
+	Share    float64   `json:"share,omitempty"` // declared share of routed trips, 0 to 1; 0 is undeclared
+}
+
+// Validate reports the first rule that p breaks.
+func (p *Party) Validate() error {
+	switch {
+	case p.ID == "":
+		return Fielded("/id", "a party needs an id (a DID)")
+	case len(p.ID) > 512:
+		return Fielded("/id", "a party's id has at most 512 bytes")
+	case !ValidName(p.Name):
+		return Fielded("/name", "a party's name is 1 to 63 of a-z, 0-9 and hyphen, not %q", p.Name)
+	case p.Title == "":
+		return Fielded("/title", "a party needs a title that people read")
+	}
+	switch p.Kind {
+	case City, PublicBody, Company, Intermediary:
+		return nil
+	}
+	return Fielded("/kind", "a party is a city, public-body, company or intermediary, not %q", p.Kind)
+}
+
+// Right is what a credential may do.
+type Right string
+
+// The rights of a credential. Values are written to disk.
+const (
+	RightRead    Right = "read"    // read flows that its party receives
+	RightPublish Right = "publish" // put records into datasets that its party owns
+	RightReceipt Right = "receipt" // send receipts for flows that its party receives
+	RightControl Right = "control" // close, reopen and extend for its party
+	RightAdmin   Right = "admin"   // operate the node: backup, replay, explain, see every delivery
+)
+
+// Actor is who is calling, once established. The zero Actor is nobody and may do
+// nothing.
+type Actor struct {
+	Party      PartyID
+	Credential string // id of the credential; empty for the administrator's own socket
+	Rights     []Right
+	Purposes   []Purpose // empty: those of the flow
+	Test       bool      // a test credential reaches test flows only
+}
+
+// May reports whether a holds right r. An administrator holds every right.
+func (a Actor) May(r Right) bool {
+	for _, have := range a.Rights {
+		if have == r || have == RightAdmin {
+			return true
+		}
+	}
+	return false
+}
