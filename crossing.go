@@ -48,9 +48,9 @@ type Route struct {
 // Attempt is one try to hand something to a receiver.
 type Attempt struct {
 	At     time.Time     `json:"at"`
-	Status int           `json:"status,omitempty"` // HTTP; 0 when there was no answer
+	Status int           `json:"status,omitzero"` // HTTP; 0 when there was no answer
 	Error  string        `json:"error,omitempty"`
-	Took   time.Duration `json:"took"`
+	Took   time.Duration `json:"took,format:sec"`
 	Retry  time.Time     `json:"retry,omitzero"` // when the next will be
 }
 

@@ -23,14 +23,14 @@ type Dataset struct {
 	Name    string            `json:"name"`  // [ValidName]; unique per party
 	Title   map[string]string `json:"title"` // by language tag
 	Kind    RecordKind        `json:"kind"`
-	Update  time.Duration     `json:"update,omitempty"` // the update promise; 0 is none
+	Update  time.Duration     `json:"update,omitzero,format:sec"` // the update promise; 0 is none
 	Licence string            `json:"licence,omitempty"`
 	Holder  string            `json:"holder,omitempty"` // original holder, stays responsible for quality (2022/670 Art. 3(6))
 	// AgeMax and BytesMax bound what the stream keeps; 0 takes the node's.
-	AgeMax   time.Duration `json:"ageMax,omitempty"`
-	BytesMax int64         `json:"bytesMax,omitempty"`
+	AgeMax   time.Duration `json:"ageMax,omitzero,format:sec"`
+	BytesMax int64         `json:"bytesMax,omitzero"`
 	// Personal data keep no original bytes beside the record (decision 22).
-	Personal bool `json:"personal,omitempty"`
+	Personal bool `json:"personal,omitzero"`
 }
 
 // Validate reports the first rule that d breaks.

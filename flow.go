@@ -37,9 +37,9 @@ type Flow struct {
 	To      PartyID       `json:"to"`
 	Basis   Basis         `json:"basis"`
 	Terms   Terms         `json:"terms"`
-	Limit   time.Duration `json:"limit"` // agreed time from offered to live; 0 is none agreed
-	Paused  bool          `json:"paused,omitempty"`
-	Test    bool          `json:"test,omitempty"` // carries marked test records only
+	Limit   time.Duration `json:"limit,format:sec"` // agreed time from offered to live; 0 is none agreed
+	Paused  bool          `json:"paused,omitzero"`
+	Test    bool          `json:"test,omitzero"` // carries marked test records only
 }
 
 // Terms are a flow's gates. Empty lists of purposes and formats allow nothing;
@@ -55,10 +55,10 @@ type Terms struct {
 	// Windows are the times at which the flow is open; empty is always.
 	Windows []Recurrence `json:"windows,omitempty"`
 	// Delay holds a record back after it was received.
-	Delay time.Duration `json:"delay,omitempty"`
+	Delay time.Duration `json:"delay,omitzero,format:sec"`
 	// Precision is the number of decimals of a coordinate that may leave, 0 to
 	// 7; nil sets no bound. Three decimals are about 110 m.
-	Precision *int `json:"precision,omitempty"`
+	Precision *int `json:"precision,omitzero"`
 	// From and Until bound when the terms are in force; a zero Until is open.
 	From  time.Time `json:"from"`
 	Until time.Time `json:"until,omitzero"`

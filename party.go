@@ -31,7 +31,7 @@ type Party struct {
 	Since    time.Time `json:"since"`
 	Zone     string    `json:"zone,omitempty"`  // IANA time zone that its people live in
 	OpaqueID string    `json:"-"`               // a UUID: what the journal calls it, so that no name stands there
-	Share    float64   `json:"share,omitempty"` // declared share of routed trips, 0 to 1; 0 is undeclared
+	Share    float64   `json:"share,omitzero"` // declared share of routed trips, 0 to 1; 0 is undeclared
 }
 
 // Validate reports the first rule that p breaks.

@@ -107,8 +107,8 @@ type Observation struct {
 	Geometry   *Geometry     `json:"geometry,omitempty"`
 	Quantities []Quantity    `json:"quantities,omitempty"`
 	State      string        `json:"state,omitempty"`
-	Confidence *float64      `json:"confidence,omitempty"` // 0 to 1
-	Personal   bool          `json:"personal,omitempty"`
+	Confidence *float64      `json:"confidence,omitzero"` // 0 to 1
+	Personal   bool          `json:"personal,omitzero"`
 }
 
 // Quantity is a named number with its unit (UCUM where there is one).

@@ -187,7 +187,7 @@ type Lane struct {
 	Number int    `json:"number"`
 	Usage  string `json:"usage,omitempty"` // DATEX II lane usage
 	Closed bool   `json:"closed"`
-	Of     int    `json:"of,omitempty"` // how many lanes there are, when known
+	Of     int    `json:"of,omitzero"` // how many lanes there are, when known
 }
 
 // LinearRef is a map-independent or map-bound reference kept as it came.
@@ -199,12 +199,12 @@ type LinearRef struct {
 // Vehicles is a class or limit of vehicles to which a measure applies.
 type Vehicles struct {
 	Class          string  `json:"class,omitempty"` // DATEX II vehicleType
-	HeightOverM    float64 `json:"heightOverM,omitempty"`
-	WidthOverM     float64 `json:"widthOverM,omitempty"`
-	LengthOverM    float64 `json:"lengthOverM,omitempty"`
-	WeightOverT    float64 `json:"weightOverT,omitempty"`
-	DangerousGoods bool    `json:"dangerousGoods,omitempty"`
-	Except         bool    `json:"except,omitempty"` // it applies to all but these
+	HeightOverM    float64 `json:"heightOverM,omitzero"`
+	WidthOverM     float64 `json:"widthOverM,omitzero"`
+	LengthOverM    float64 `json:"lengthOverM,omitzero"`
+	WeightOverT    float64 `json:"weightOverT,omitzero"`
+	DangerousGoods bool    `json:"dangerousGoods,omitzero"`
+	Except         bool    `json:"except,omitzero"` // it applies to all but these
 	Other          string  `json:"other,omitempty"`  // a limit with no word here, in the source's words
 }
 
@@ -229,7 +229,7 @@ type Source struct {
 	Contact   string `json:"contact,omitempty"`
 	Legal     string `json:"legal,omitempty"`
 	Ref       string `json:"ref,omitempty"`
-	Automatic bool   `json:"automatic,omitempty"`
+	Automatic bool   `json:"automatic,omitzero"`
 }
 
 // Related ties a record to others of the same dataset, by publisher's id.

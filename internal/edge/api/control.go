@@ -54,7 +54,7 @@ type WhoBody struct {
 	Party    hansa.PartyID   `json:"party"`
 	Rights   []hansa.Right   `json:"rights"`
 	Purposes []hansa.Purpose `json:"purposes,omitempty"`
-	Test     bool            `json:"test,omitempty"`
+	Test     bool            `json:"test,omitzero"`
 }
 
 func (a *API) deskEndpoints() []Endpoint {

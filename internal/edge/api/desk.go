@@ -23,7 +23,7 @@ type CloseOrder struct {
 	Role      hansa.Role `json:"role,omitempty"`      // closure unless said
 	EndRule   string     `json:"endRule,omitempty"`   // at-planned-end ends it without another word
 	Dataset   string     `json:"dataset,omitempty"`   // id or name; needed when the party has several of situations
-	Test      bool       `json:"test,omitempty"`      // marked as a test
+	Test      bool       `json:"test,omitzero"`      // marked as a test
 	RequestID string     `json:"requestId,omitempty"` // repeats with the same id make one closure
 }
 
@@ -52,10 +52,10 @@ type Receiver struct {
 	Party  hansa.PartyID `json:"party"`
 	Title  string        `json:"title"`
 	Flow   hansa.FlowID  `json:"flow"`
-	Share  float64       `json:"share,omitempty"`
+	Share  float64       `json:"share,omitzero"`
 	Step   hansa.Step    `json:"step"` // the step that counts now
 	Late   bool          `json:"late"`
-	Limit  float64       `json:"limitSeconds,omitempty"`
+	Limit  float64       `json:"limitSeconds,omitzero"`
 	After  float64       `json:"afterSeconds"` // from offered to the step that counts
 	Ladder []Rung        `json:"ladder"`
 	End    []Rung        `json:"end,omitempty"` // the ladder of the closure's end
