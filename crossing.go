@@ -47,11 +47,11 @@ type Route struct {
 
 // Attempt is one try to hand something to a receiver.
 type Attempt struct {
-	At     time.Time     `json:"at"`
-	Status int           `json:"status,omitzero"` // HTTP; 0 when there was no answer
-	Error  string        `json:"error,omitempty"`
-	Took   time.Duration `json:"took,format:sec"`
-	Retry  time.Time     `json:"retry,omitzero"` // when the next will be
+	At     time.Time `json:"at"`
+	Status int       `json:"status,omitzero"` // HTTP; 0 when there was no answer
+	Error  string    `json:"error,omitempty"`
+	Took   Duration  `json:"took"`
+	Retry  time.Time `json:"retry,omitzero"` // when the next will be
 }
 
 // FeedStatus is how a source does.

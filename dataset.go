@@ -1,7 +1,5 @@
 package hansa
 
-import "time"
-
 // DatasetID names a dataset: a UUIDv7 given by the node that made it.
 type DatasetID string
 
@@ -23,12 +21,12 @@ type Dataset struct {
 	Name    string            `json:"name"`  // [ValidName]; unique per party
 	Title   map[string]string `json:"title"` // by language tag
 	Kind    RecordKind        `json:"kind"`
-	Update  time.Duration     `json:"update,omitzero,format:sec"` // the update promise; 0 is none
+	Update  Duration          `json:"update,omitzero"` // the update promise; 0 is none
 	Licence string            `json:"licence,omitempty"`
 	Holder  string            `json:"holder,omitempty"` // original holder, stays responsible for quality (2022/670 Art. 3(6))
 	// AgeMax and BytesMax bound what the stream keeps; 0 takes the node's.
-	AgeMax   time.Duration `json:"ageMax,omitzero,format:sec"`
-	BytesMax int64         `json:"bytesMax,omitzero"`
+	AgeMax   Duration `json:"ageMax,omitzero"`
+	BytesMax int64    `json:"bytesMax,omitzero"`
 	// Personal data keep no original bytes beside the record (decision 22).
 	Personal bool `json:"personal,omitzero"`
 }

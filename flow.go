@@ -30,16 +30,16 @@ type Basis struct {
 
 // Flow is one dataset on its way from one party to another under terms.
 type Flow struct {
-	ID      FlowID        `json:"id"`
-	Name    string        `json:"name"` // [ValidName]; unique per giver
-	Dataset DatasetID     `json:"dataset"`
-	From    PartyID       `json:"from"`
-	To      PartyID       `json:"to"`
-	Basis   Basis         `json:"basis"`
-	Terms   Terms         `json:"terms"`
-	Limit   time.Duration `json:"limit,format:sec"` // agreed time from offered to live; 0 is none agreed
-	Paused  bool          `json:"paused,omitzero"`
-	Test    bool          `json:"test,omitzero"` // carries marked test records only
+	ID      FlowID    `json:"id"`
+	Name    string    `json:"name"` // [ValidName]; unique per giver
+	Dataset DatasetID `json:"dataset"`
+	From    PartyID   `json:"from"`
+	To      PartyID   `json:"to"`
+	Basis   Basis     `json:"basis"`
+	Terms   Terms     `json:"terms"`
+	Limit   Duration  `json:"limit"` // agreed time from offered to live; 0 is none agreed
+	Paused  bool      `json:"paused,omitzero"`
+	Test    bool      `json:"test,omitzero"` // carries marked test records only
 }
 
 // Terms are a flow's gates. Empty lists of purposes and formats allow nothing;
@@ -55,7 +55,7 @@ type Terms struct {
 	// Windows are the times at which the flow is open; empty is always.
 	Windows []Recurrence `json:"windows,omitempty"`
 	// Delay holds a record back after it was received.
-	Delay time.Duration `json:"delay,omitzero,format:sec"`
+	Delay Duration `json:"delay,omitzero"`
 	// Precision is the number of decimals of a coordinate that may leave, 0 to
 	// 7; nil sets no bound. Three decimals are about 110 m.
 	Precision *int `json:"precision,omitzero"`

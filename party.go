@@ -29,8 +29,8 @@ type Party struct {
 	Hosted   bool      `json:"hosted"` // it lives on this node
 	Contact  string    `json:"contact,omitempty"`
 	Since    time.Time `json:"since"`
-	Zone     string    `json:"zone,omitempty"`  // IANA time zone that its people live in
-	OpaqueID string    `json:"-"`               // a UUID: what the journal calls it, so that no name stands there
+	Zone     string    `json:"zone,omitempty"` // IANA time zone that its people live in
+	OpaqueID string    `json:"-"`              // a UUID: what the journal calls it, so that no name stands there
 	Share    float64   `json:"share,omitzero"` // declared share of routed trips, 0 to 1; 0 is undeclared
 }
 

@@ -50,7 +50,7 @@ type Record struct {
 	Defects    []Finding  `json:"defects,omitempty"`
 
 	// Unknown keeps members that this version of Hansa has no word for.
-	Unknown map[string]json.RawMessage `json:",unknown"`
+	Unknown map[string]json.RawMessage `json:",embed"`
 
 	// Original is the publisher's bytes, and OriginalType their media type. They
 	// travel beside the canonical form, not in it. Nil when the accord minimises

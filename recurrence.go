@@ -21,7 +21,7 @@ type Recurrence struct {
 	Months []int    `json:"months,omitempty"` // 1 to 12; empty is all
 	From   string   `json:"from"`             // HH:MM, 00:00 to 23:59
 	To     string   `json:"to"`               // HH:MM, 00:00 to 24:00
-	Night  bool     `json:"night,omitzero"`  // Days names the evening before a window after midnight
+	Night  bool     `json:"night,omitzero"`   // Days names the evening before a window after midnight
 	First  string   `json:"first,omitempty"`  // YYYY-MM-DD, the first day it may belong to
 	Last   string   `json:"last,omitempty"`   // YYYY-MM-DD, the last
 	Except []string `json:"except,omitempty"` // YYYY-MM-DD, days left out

@@ -52,7 +52,7 @@ type Situation struct {
 	Audience string     `json:"audience,omitempty"` // DATEX II confidentiality, when stated
 
 	// Unknown keeps members that this version of Hansa has no word for.
-	Unknown map[string]json.RawMessage `json:",unknown"`
+	Unknown map[string]json.RawMessage `json:",embed"`
 }
 
 // Role is what a record is within its incident.
@@ -205,7 +205,7 @@ type Vehicles struct {
 	WeightOverT    float64 `json:"weightOverT,omitzero"`
 	DangerousGoods bool    `json:"dangerousGoods,omitzero"`
 	Except         bool    `json:"except,omitzero"` // it applies to all but these
-	Other          string  `json:"other,omitempty"`  // a limit with no word here, in the source's words
+	Other          string  `json:"other,omitempty"` // a limit with no word here, in the source's words
 }
 
 // Detour is an advised way round.

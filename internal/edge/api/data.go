@@ -400,7 +400,7 @@ func (a *API) receipts(w http.ResponseWriter, r *http.Request, by hansa.Actor) e
 	}
 	var in struct {
 		Receipts []jsontext.Value          `json:"receipts"`
-		Rest     map[string]jsontext.Value `json:",unknown"`
+		Rest     map[string]jsontext.Value `json:",embed"`
 	}
 	if err := json.Unmarshal(b, &in); err != nil {
 		return jsonError(err)
