@@ -2,7 +2,6 @@ package trust
 
 import (
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -135,22 +134,20 @@ func (r *Registry) AddCredential(tx hansa.Tx, spec CredentialSpec) (Credential, 
 		return Credential{}, Secret{}, err
 	}
 	now := r.cfg.Now().UTC()
-	have, err := readCredentials(tx, `WHERE party = ?`, string(spec.Party))
-	if err != nil {
+	live, taken := 0, false
+	err := scanCredentials(tx, `WHERE party = ?`, []any{string(spec.Party)}, func(c storedCredential, damaged error) {
+		if damaged == nil && c.live(now, time.Time{}) == "" {
+			live++
+			taken = taken || c.Name == spec.Name && c.ReplacedBy == ""
+		}
+	})
+	switch {
+	case err != nil:
 		return Credential{}, Secret{}, err
-	}
-	live := 0
-	for _, c := range have {
-		if c.live(now, time.Time{}) != "" {
-			continue
-		}
-		live++
-		if c.Name == spec.Name && c.ReplacedBy == "" {
-			return Credential{}, Secret{}, hansa.Errorf(hansa.Conflict, "the party has a credential named %q already", spec.Name).
-				WithHint("rotate or revoke that one, or take another name")
-		}
-	}
-	if live >= CredentialsMax {
+	case taken:
+		return Credential{}, Secret{}, hansa.Errorf(hansa.Conflict, "the party has a credential named %q already", spec.Name).
+			WithHint("rotate or revoke that one, or take another name")
+	case live >= CredentialsMax:
 		return Credential{}, Secret{}, hansa.Errorf(hansa.Busy, "the party has %d credentials, as many as it may", CredentialsMax)
 	}
 	return r.issue(tx, spec, now)
@@ -271,23 +268,15 @@ func (c *storedCredential) update(tx hansa.Tx) error {
 	return nil
 }
 
-func credential(tx hansa.Tx, party hansa.PartyID, id string) (storedCredential, error) {
-	found, err := readCredentials(tx, `WHERE party = ? AND id = ?`, string(party), id)
-	if err == nil && len(found) == 0 {
-		err = hansa.Errorf(hansa.NotFound, "the party has no credential %q", id)
-	}
-	if err != nil {
-		return storedCredential{}, err
-	}
-	return found[0], nil
-}
-
-func readCredentials(tx hansa.Tx, where string, args ...any) (out []storedCredential, err error) {
-	scan := scanCredentials(tx, where, args, func(c storedCredential, damaged error) {
-		out = append(out, c)
-		err = errors.Join(err, damaged)
+func credential(tx hansa.Tx, party hansa.PartyID, id string) (found storedCredential, err error) {
+	notFound := error(hansa.Errorf(hansa.NotFound, "the party has no credential %q", id))
+	err = scanCredentials(tx, `WHERE party = ? AND id = ?`, []any{string(party), id}, func(c storedCredential, damaged error) {
+		found, notFound = c, damaged
 	})
-	return out, errors.Join(scan, err)
+	if err != nil {
+		return found, err
+	}
+	return found, notFound
 }
 
 // scanCredentials hands each row to each, with an error when it is damaged.

@@ -43,7 +43,8 @@ func header(jws string) (protected, error) {
 		return p, refuse("a signature has at most %d bytes, not %d", JWSBytesMax, len(jws))
 	}
 	parts := strings.Split(jws, ".")
-	if len(parts) != 3 || parts[0] == "" || parts[1] != "" || parts[2] == "" {
+	// The decoder skips line breaks: without this one signature had many forms.
+	if len(parts) != 3 || parts[0] == "" || parts[1] != "" || parts[2] == "" || strings.ContainsAny(jws, "\r\n") {
 		return p, refuse("a detached signature has the form HEADER..SIGNATURE (RFC 7515 appendix F)")
 	}
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(parts[0])
@@ -65,9 +66,7 @@ func header(jws string) (protected, error) {
 	if err := json.Unmarshal(raw, &p); err != nil {
 		return p, refuse("the signature's header: %v", err)
 	}
-	switch jose.SignatureAlgorithm(p.Alg) {
-	case jose.ES256, jose.EdDSA:
-	default:
+	if a := Alg(p.Alg); a != ES256 && a != EdDSA {
 		return p, refuse("the algorithm is ES256 or EdDSA, not %.20q", p.Alg)
 	}
 	if raw, err := base64.RawURLEncoding.Strict().DecodeString(p.Kid); err != nil || len(raw) != 32 {

@@ -20,7 +20,7 @@ import (
 // The names under which the node key is found.
 const (
 	NodeKeyFile       = "node.key"       // in the data directory, mode 0600
-	NodeKeyCredential = "hansa-node-key" // in systemd's credentials directory
+	NodeKeyCredential = "hansa-node-key" //nolint:gosec // the name of a file in systemd's credentials directory
 	nodeKeyBytesMax   = 4096
 )
 

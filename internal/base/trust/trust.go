@@ -51,7 +51,8 @@ type Registry struct {
 	// changes counts changes, so that a load that began before one is not kept.
 	changes atomic.Uint64
 
-	mu sync.Mutex // guards loading, that many readers cause one load
+	mu   sync.Mutex // guards loading, that many readers cause one load, and last
+	last *snapshot  // the one dropped: the next load takes over its last uses
 }
 
 // New returns the registry in db. Nothing is read before it is needed.
@@ -77,9 +78,9 @@ func (r *Registry) Forget() {
 	if old == nil {
 		return
 	}
-	// A last use not yet written survives the drop.
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.last = old
 	if now := r.known.Load(); now != nil {
 		now.inherit(old)
 	}
@@ -137,7 +138,7 @@ func unseal(what string, doc, sum []byte, v any, keys ...string) error {
 func rowSum(doc []byte, keys []string) []byte {
 	h := sha256.New()
 	for _, k := range keys {
-		fmt.Fprintf(h, "%d:%s", len(k), k)
+		_, _ = fmt.Fprintf(h, "%d:%s", len(k), k) // a hash takes everything
 	}
 	h.Write(doc)
 	return h.Sum(nil)
@@ -157,6 +158,9 @@ func (r *Registry) load(ctx context.Context) (*snapshot, error) {
 	s := newSnapshot()
 	if err := r.db.Read(ctx, s.read); err != nil {
 		return nil, err
+	}
+	if r.last != nil {
+		s.inherit(r.last)
 	}
 	// A change that came in between is not in s: use it once, keep it not. The
 	// caller asked before the change was told.
