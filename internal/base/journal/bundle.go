@@ -2,6 +2,7 @@ package journal
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/hex"
 	"fmt"
 	"unicode/utf8"
@@ -53,7 +54,7 @@ type bundleFact struct {
 	Leaf   string `json:"leaf,omitempty"`
 	Erased *int64 `json:"erased,omitempty"` // index of the entry that erased it
 
-	Content   []byte     `json:"content,omitempty"`
+	Content   string     `json:"content,omitempty"` // standard base64
 	Signature *signature `json:"signature,omitempty"`
 }
 
@@ -62,8 +63,10 @@ type signature struct {
 	Key jsontext.Value `json:"key"`
 }
 
+// growth proves that the log contains the tree of Size with Root.
 type growth struct {
 	Size   int64    `json:"size"`
+	Root   string   `json:"root"`
 	Hashes []string `json:"hashes"`
 }
 
@@ -165,13 +168,17 @@ func (b *builder) fill(tx hansa.Tx, facts []FactRef, since []int64) error {
 		if err != nil {
 			return err
 		}
-		b.Consistency = append(b.Consistency, growth{Size: old, Hashes: hexes(fromHashes(p))})
+		root, err := tlog.TreeHash(old, hashReader(tx))
+		if err != nil {
+			return corruptOr(err)
+		}
+		b.Consistency = append(b.Consistency, growth{Size: old, Root: hex.EncodeToString(root[:]), Hashes: hexes(fromHashes(p))})
 	}
 	return nil
 }
 
 func (b *builder) fact(tx hansa.Tx, ref *FactRef) error {
-	f := bundleFact{Kind: string(ref.Kind), Position: ref.Position, Content: ref.Content}
+	f := bundleFact{Kind: string(ref.Kind), Position: ref.Position, Content: base64.StdEncoding.EncodeToString(ref.Content)}
 	leaf, source, err := b.locate(tx, ref, &f)
 	if err != nil {
 		return err
@@ -190,7 +197,7 @@ func (b *builder) fact(tx hansa.Tx, ref *FactRef) error {
 		if line == nil {
 			return hansa.Errorf(hansa.Invalid, "the fact has no document, but was not erased")
 		}
-		f.Leaf, f.Erased, f.Content, f.Signature = hex.EncodeToString(leaf[:]), &line.Index, nil, nil
+		f.Leaf, f.Erased, f.Content, f.Signature = hex.EncodeToString(leaf[:]), &line.Index, "", nil
 		b.Facts = append(b.Facts, f)
 		return b.entry(tx, *line)
 	}

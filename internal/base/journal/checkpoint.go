@@ -32,8 +32,9 @@ func (c *Checkpoint) text() string {
 	return c.Origin + "\n" + strconv.FormatInt(c.Size, 10) + "\n" + base64.StdEncoding.EncodeToString(c.Root[:]) + "\n"
 }
 
-// parseCheckpoint reads a checkpoint's body. Extension lines are allowed and ignored.
-func parseCheckpoint(text string) (Checkpoint, error) {
+// ParseCheckpoint reads a checkpoint's body without its signature: what it says is
+// worth nothing yet. Extension lines are allowed and ignored.
+func ParseCheckpoint(text string) (Checkpoint, error) {
 	var c Checkpoint
 	lines := strings.Split(text, "\n")
 	if len(lines) < 4 || lines[0] == "" || lines[len(lines)-1] != "" {
@@ -63,7 +64,7 @@ func openCheckpoint(signed []byte, verifiers ...note.Verifier) (Checkpoint, erro
 	if err != nil {
 		return Checkpoint{}, hansa.Errorf(hansa.Invalid, "the checkpoint's signature: %w", err)
 	}
-	c, err := parseCheckpoint(n.Text)
+	c, err := ParseCheckpoint(n.Text)
 	if err != nil {
 		return c, err
 	}

@@ -107,14 +107,6 @@ func (w *world) write(f func(hansa.Tx) error) {
 	}
 }
 
-func (w *world) exec(query string, args ...any) {
-	w.Helper()
-	w.write(func(tx hansa.Tx) error {
-		_, err := tx.Exec(query, args...)
-		return err
-	})
-}
-
 // seal seals n made-up facts and returns what proves them.
 func (w *world) seal(kind hansa.FactKind, n int) []journal.FactRef {
 	w.Helper()

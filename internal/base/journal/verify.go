@@ -2,12 +2,10 @@ package journal
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"time"
 
@@ -168,19 +166,39 @@ func (v *verification) checkpoint() error {
 	return nil
 }
 
-// growth checks every consistency proof, and the one from the saved checkpoint.
-// Its failure waits for the entries: a restore that the log declares is told
-// apart from tampering.
+// growth checks every consistency proof that the bundle brings against the root
+// that it states. Whether one of them is that of the saved checkpoint waits for
+// the entries: a restore that the log declares is told apart from tampering.
 func (v *verification) growth() error {
 	for i, g := range v.bundle.Consistency {
-		if _, err := unhexes(g.Hashes); err != nil {
+		if err := v.grownFrom(g); err != nil {
 			return v.report.fail(checkGrowth, "proof %d, from %d entries: %v", i, g.Size, err)
-		}
-		if g.Size < 0 || g.Size > v.tree.Size {
-			return v.report.fail(checkGrowth, "proof %d is from %d entries, the log has %d", i, g.Size, v.tree.Size)
 		}
 	}
 	return nil
+}
+
+func (v *verification) grownFrom(g growth) error {
+	p, err := unhexes(g.Hashes)
+	if err != nil {
+		return err
+	}
+	root, err := unhex(g.Root)
+	if err != nil {
+		return err
+	}
+	switch {
+	case g.Size < 0 || g.Size > v.tree.Size:
+		return fmt.Errorf("the log has %d", v.tree.Size)
+	case g.Size == 0:
+		empty, _ := tlog.TreeHash(0, nil) // reads nothing for an empty tree
+		if len(p) == 0 && tlog.Hash(root) == empty {
+			return nil
+		}
+	case tlog.CheckTree(p, v.tree.Size, tlog.Hash(v.tree.Root), g.Size, tlog.Hash(root)) == nil:
+		return nil
+	}
+	return errors.New("the log that was signed does not contain them")
 }
 
 // sinceSaved reports what speaks against the log having only grown since saved.
@@ -198,17 +216,13 @@ func (v *verification) sinceSaved() error {
 		return nil
 	}
 	for _, g := range v.bundle.Consistency {
-		if g.Size != s.Size {
-			continue
-		}
-		p, err := unhexes(g.Hashes)
-		if err == nil {
-			err = tlog.CheckTree(p, v.tree.Size, tlog.Hash(v.tree.Root), s.Size, tlog.Hash(s.Root))
-		}
-		if err != nil {
+		switch {
+		case g.Size != s.Size:
+		case g.Root != hex.EncodeToString(s.Root[:]):
 			return fmt.Errorf("the log of %d entries does not contain the one of %d that you saved: the journal was rewritten", v.tree.Size, s.Size)
+		default:
+			return nil
 		}
-		return nil
 	}
 	return fmt.Errorf("the bundle holds no proof from the %d entries that you saved: ask the node for one since %d", s.Size, s.Size)
 }
@@ -278,183 +292,6 @@ func (v *verification) appendOnly() error {
 		}
 	}
 	return r.fail(checkGrowth, "%v", err)
-}
-
-func (v *verification) facts() error {
-	r := &v.report
-	erased := 0
-	seen := make(map[[2]int64]int, len(v.bundle.Facts))
-	for i := range v.bundle.Facts {
-		f, err := v.fact(&v.bundle.Facts[i])
-		if err != nil {
-			return r.fail(checkFacts, "fact %d: %v", i, err)
-		}
-		place := [2]int64{f.Entry, f.Position}
-		if first, twice := seen[place]; twice {
-			return r.fail(checkFacts, "fact %d is fact %d once more", i, first)
-		}
-		seen[place] = i
-		if f.Erased != nil {
-			erased++
-		}
-		r.Facts = append(r.Facts, f)
-	}
-	r.pass(checkFacts, "%d facts are in their entries, %d of them erased", len(r.Facts), erased)
-	return nil
-}
-
-func (v *verification) fact(f *bundleFact) (Fact, error) {
-	out := Fact{Kind: hansa.FactKind(f.Kind), Entry: f.Entry, Position: f.Position, Doc: f.Doc, Content: f.Content}
-	d, ok := v.byIndex[f.Entry]
-	if !ok {
-		return out, fmt.Errorf("its entry %d is not in the bundle", f.Entry)
-	}
-	at, err := time.Parse(timeLayout, d.At)
-	if err != nil {
-		return out, fmt.Errorf("entry %d has no time", f.Entry)
-	}
-	out.Sealed = at
-	leaf, err := v.leaf(f)
-	if err != nil {
-		return out, err
-	}
-	out.Leaf = hex.EncodeToString(leaf[:])
-	if d.Kind == kindBatch {
-		if err := inBatch(f, &d, leaf); err != nil {
-			return out, err
-		}
-	} else {
-		if f.Kind != string(hansa.FactAct) || f.Position != 0 || len(f.Path) != 0 || d.Kind == kindErased || d.Kind == kindEpoch {
-			return out, fmt.Errorf("entry %d, of kind %q, does not hold a fact of kind %q", f.Entry, d.Kind, f.Kind)
-		}
-		if d.Leaf != out.Leaf {
-			return out, fmt.Errorf("its content does not match the commitment in entry %d", f.Entry)
-		}
-		out.Act = d.Kind
-	}
-	if f.Erased != nil {
-		out.Erased, err = v.gone(f, &d, out.Leaf)
-	}
-	return out, err
-}
-
-// leaf computes the leaf from salt and doc, or takes the stated one of an erased fact.
-func (*verification) leaf(f *bundleFact) (hansa.Hash, error) {
-	if f.Erased != nil {
-		if f.Salt != "" || f.Doc != "" || f.Content != nil || f.Signature != nil {
-			return hansa.Hash{}, errors.New("it is said to be erased, but its content is there")
-		}
-		return unhex(f.Leaf)
-	}
-	if f.Leaf != "" {
-		return hansa.Hash{}, errors.New("a leaf is stated only for what was erased")
-	}
-	var salt hansa.Salt
-	b, err := hex.DecodeString(f.Salt)
-	if err != nil || len(b) != len(salt) || hex.EncodeToString(b) != f.Salt {
-		return hansa.Hash{}, fmt.Errorf("a salt is 32 digits of lower-case hex, not %.40q", f.Salt)
-	}
-	return hansa.Leaf(hansa.FactKind(f.Kind), hansa.Salt(b), []byte(f.Doc)), nil
-}
-
-func inBatch(f *bundleFact, d *data, leaf hansa.Hash) error {
-	if d.Of != f.Kind {
-		return fmt.Errorf("entry %d seals facts of kind %q, not %q", f.Entry, d.Of, f.Kind)
-	}
-	root, err := unhex(d.Root)
-	if err != nil {
-		return err
-	}
-	path, err := unhexes(f.Path)
-	if err != nil {
-		return err
-	}
-	if f.Position < 0 || f.Position >= d.Size {
-		return fmt.Errorf("entry %d seals %d facts, there is no position %d", f.Entry, d.Size, f.Position)
-	}
-	if tlog.CheckRecord(path, d.Size, tlog.Hash(root), f.Position, tlog.RecordHash(leaf[:])) != nil {
-		return fmt.Errorf("its content is not what entry %d sealed at position %d", f.Entry, f.Position)
-	}
-	return nil
-}
-
-func (v *verification) gone(f *bundleFact, d *data, leaf string) (*Gone, error) {
-	e, ok := v.byIndex[*f.Erased]
-	if !ok {
-		return nil, fmt.Errorf("the entry %d that erased it is not in the bundle", *f.Erased)
-	}
-	if e.Kind != kindErased || e.Leaf != leaf || e.Source != d.ID || e.Position != f.Position {
-		return nil, fmt.Errorf("entry %d did not erase it", *f.Erased)
-	}
-	at, err := time.Parse(timeLayout, e.At)
-	if err != nil {
-		return nil, fmt.Errorf("entry %d has no time", *f.Erased)
-	}
-	return &Gone{At: at, Rule: e.Rule, Entry: *f.Erased}, nil
-}
-
-func (v *verification) contents() error {
-	n := 0
-	for i := range v.bundle.Facts {
-		f := &v.bundle.Facts[i]
-		if len(f.Content) == 0 {
-			continue
-		}
-		n++
-		sum := sha256.Sum256(f.Content)
-		if !holds([]byte(f.Doc), hex.EncodeToString(sum[:])) {
-			return v.report.fail(checkContents, "fact %d: its content is not the one whose SHA-256 stands in it", i)
-		}
-	}
-	v.report.pass(checkContents, "%d contents are those that the facts name", n)
-	return nil
-}
-
-func (v *verification) signatures() error {
-	r := &v.report
-	n := 0
-	for i := range v.bundle.Facts {
-		f := &v.bundle.Facts[i]
-		if f.Signature == nil {
-			continue
-		}
-		n++
-		if v.trust.Signature == nil {
-			return r.fail(checkSigs, "fact %d is signed, but this program cannot check signatures", i)
-		}
-		payload := []byte(f.Doc)
-		if len(f.Content) > 0 {
-			payload = f.Content
-		}
-		kid, err := v.trust.Signature(f.Signature.Key, payload, f.Signature.JWS)
-		if err != nil {
-			return r.fail(checkSigs, "fact %d: %v", i, err)
-		}
-		r.Facts[i].Key = kid
-		r.Facts[i].Registered = slices.ContainsFunc(v.bundle.Facts, func(act bundleFact) bool {
-			return act.Kind == string(hansa.FactAct) && act.Erased == nil && holds([]byte(act.Doc), kid)
-		})
-		if !r.Facts[i].Registered {
-			r.Cautions = append(r.Cautions, fmt.Sprintf("fact %d is signed by key %s, but the bundle does not show whose it is: compare it with the party's own key", i, kid))
-		}
-	}
-	r.pass(checkSigs, "%d signatures hold", n)
-	return nil
-}
-
-// holds reports whether want stands in doc as a string value of its own, with or
-// without "sha-256:" before it.
-func holds(doc []byte, want string) bool {
-	dec := jsontext.NewDecoder(bytes.NewReader(doc))
-	for {
-		t, err := dec.ReadToken()
-		if err != nil {
-			return false
-		}
-		if t.Kind() == '"' && strings.TrimPrefix(t.String(), "sha-256:") == want {
-			return true
-		}
-	}
 }
 
 // checkDepth refuses what nests deeper than any bundle does.
