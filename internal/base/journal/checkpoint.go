@@ -69,7 +69,8 @@ func openCheckpoint(signed []byte, verifiers ...note.Verifier) (Checkpoint, erro
 		return c, err
 	}
 	for _, s := range n.Sigs {
-		if s.Name == c.Origin {
+		// The library reads base64 leniently; a checkpoint has one form only.
+		if _, err := base64.StdEncoding.Strict().DecodeString(s.Base64); s.Name == c.Origin && err == nil {
 			return c, nil
 		}
 	}

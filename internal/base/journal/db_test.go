@@ -67,7 +67,7 @@ func (p *plainDB) Read(ctx context.Context, f func(hansa.Tx) error) error {
 
 // world is a journal with a clock that stands still until it is moved.
 type world struct {
-	*testing.T
+	testing.TB
 	db   *plainDB
 	log  *journal.Log
 	now  time.Time
@@ -75,13 +75,13 @@ type world struct {
 	vkey string
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
 	skey, vkey, err := note.GenerateKey(rand.Reader, origin)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{T: t, db: openDB(t), now: time.Date(2023, 7, 10, 12, 0, 0, 0, time.UTC), skey: skey, vkey: vkey}
+	w := &world{TB: t, db: openDB(t), now: time.Date(2023, 7, 10, 12, 0, 0, 0, time.UTC), skey: skey, vkey: vkey}
 	w.log = w.open(w.db)
 	return w
 }

@@ -14,7 +14,7 @@ func TestRestoreIsNotTampering(t *testing.T) {
 	w := newWorld(t)
 	w.seal(hansa.FactRecord, 3)
 	backup, _ := w.log.Checkpoint(t.Context())
-	restored := &world{T: t, db: openDB(t), now: w.now, skey: w.skey, vkey: w.vkey}
+	restored := &world{TB: t, db: openDB(t), now: w.now, skey: w.skey, vkey: w.vkey}
 	restored.log = restored.open(restored.db)
 	copyTables(t, w.db, restored.db)
 	w.act("note", "lost by the restore")
@@ -144,7 +144,7 @@ func TestTamperedTables(t *testing.T) {
 	t.Run("cut back to an older state", func(t *testing.T) {
 		w := newWorld(t)
 		w.seal(hansa.FactRecord, 2)
-		old := &world{T: t, db: openDB(t), now: w.now, skey: w.skey, vkey: w.vkey}
+		old := &world{TB: t, db: openDB(t), now: w.now, skey: w.skey, vkey: w.vkey}
 		copyTables(t, w.db, old.db)
 		w.seal(hansa.FactRecord, 2)
 		newer, _ := w.log.Checkpoint(t.Context())

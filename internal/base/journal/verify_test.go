@@ -173,14 +173,16 @@ func TestEveryByteCounts(t *testing.T) {
 		case !reflect.DeepEqual(meaning(r), meaning(want)):
 			t.Errorf("%s: taken with another meaning", what)
 		default:
-			same++
+			if same++; strings.HasSuffix(what, "flipped") {
+				t.Errorf("%s: not noticed", what)
+			}
 		}
 	}
 	for i := range good {
 		for _, mask := range []byte{1, 0x20, 0x80} {
 			b := bytes.Clone(good)
 			b[i] ^= mask
-			try(fmt.Sprintf("byte %d flipped by %x", i, mask), b)
+			try(fmt.Sprintf("byte %d of %q by %x flipped", i, good[max(0, i-20):i+1], mask), b)
 		}
 	}
 	flips := noticed
@@ -283,7 +285,7 @@ func TestRewrittenJournal(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		second := &world{T: t, db: openDB(t), now: w.now.AddDate(0, 0, -1), skey: w.skey, vkey: w.vkey}
+		second := &world{TB: t, db: openDB(t), now: w.now.AddDate(0, 0, -1), skey: w.skey, vkey: w.vkey}
 		second.log = second.open(second.db)
 		// As long, longer, or cut.
 		for i := range 1 + rnd.IntN(2*n) {

@@ -92,6 +92,13 @@ func publicKey(jwk []byte) (key jose.JSONWebKey, kid string, err error) {
 			return key, "", hansa.Fielded("/jwk", "a key may not hold %.40q", name)
 		}
 	}
+	// The library reads base64url leniently; a key has one form only.
+	for _, name := range []string{"x", "y"} {
+		var s string
+		if raw, ok := members[name]; ok && (json.Unmarshal(raw, &s) != nil || !canonical(s)) {
+			return key, "", hansa.Fielded("/jwk", "%s is not canonical base64url", name)
+		}
+	}
 	if err := key.UnmarshalJSON(jwk); err != nil {
 		return key, "", hansa.Fielded("/jwk", "a key is a JSON Web Key: %v", err)
 	}
@@ -111,6 +118,11 @@ func publicKey(jwk []byte) (key jose.JSONWebKey, kid string, err error) {
 	}
 	key.KeyID, key.Algorithm, key.Use = kid, string(alg), "sig"
 	return key, kid, nil
+}
+
+func canonical(s string) bool {
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(s)
+	return err == nil && base64.RawURLEncoding.EncodeToString(raw) == s
 }
 
 func algorithm(key any) (jose.SignatureAlgorithm, error) {
