@@ -33,7 +33,8 @@ func (c *Checkpoint) text() string {
 }
 
 // ParseCheckpoint reads a checkpoint's body without its signature: what it says is
-// worth nothing yet. Extension lines are allowed and ignored.
+// worth nothing yet. Extension lines and signatures are allowed and ignored, so
+// that the size of a saved checkpoint can be read before a bundle is asked for.
 func ParseCheckpoint(text string) (Checkpoint, error) {
 	var c Checkpoint
 	lines := strings.Split(text, "\n")
