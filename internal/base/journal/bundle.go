@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
@@ -116,11 +117,14 @@ func (l *Log) Bundle(ctx context.Context, facts []FactRef, since ...int64) ([]by
 	if err != nil {
 		return nil, fmt.Errorf("open our own checkpoint: %w", err)
 	}
-	b := builder{size: c.Size, batches: map[string]*batch{}, entries: map[int64]bool{}, bundle: bundle{
-		Format: bundleFormat, Origin: l.cfg.Origin, Key: l.cfg.VerifierKey, Checkpoint: string(signed),
-		Entries: []bundleEntry{}, Facts: make([]bundleFact, 0, len(facts)),
-	}}
-	err = l.db.Read(ctx, func(tx hansa.Tx) error { return b.fill(tx, facts, since) })
+	var b builder
+	err = l.db.Read(ctx, func(tx hansa.Tx) error {
+		b = builder{size: c.Size, batches: map[string]*batch{}, entries: map[int64]bool{}, bundle: bundle{
+			Format: bundleFormat, Origin: l.cfg.Origin, Key: l.cfg.VerifierKey, Checkpoint: string(signed),
+			Entries: []bundleEntry{}, Facts: make([]bundleFact, 0, len(facts)),
+		}}
+		return b.fill(tx, slices.Clone(facts), since)
+	})
 	if err != nil {
 		return nil, err
 	}

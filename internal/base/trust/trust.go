@@ -155,8 +155,12 @@ func (r *Registry) load(ctx context.Context) (*snapshot, error) {
 		return s, nil
 	}
 	before := r.changes.Load()
-	s := newSnapshot()
-	if err := r.db.Read(ctx, s.read); err != nil {
+	var s *snapshot
+	err := r.db.Read(ctx, func(tx hansa.Tx) error {
+		s = newSnapshot()
+		return s.read(tx)
+	})
+	if err != nil {
 		return nil, err
 	}
 	if r.last != nil {
