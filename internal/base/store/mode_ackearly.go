@@ -1,0 +1,8 @@
+//go:build ackearly && !nosync
+
+package store
+
+const (
+	synchronous = "FULL"
+	ackEarly    = true
+)

@@ -1,0 +1,8 @@
+//go:build nosync
+
+package store
+
+const (
+	synchronous = "OFF"
+	ackEarly    = false
+)
