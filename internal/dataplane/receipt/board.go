@@ -1,0 +1,192 @@
+package receipt
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/hansa-exchange/hansa"
+)
+
+// Rungs is where one record stands at one receiver.
+type Rungs struct {
+	Flow       hansa.FlowID             `json:"flow"`
+	Dataset    hansa.DatasetID          `json:"dataset"`
+	Party      hansa.PartyID            `json:"party"`
+	Record     string                   `json:"record"`
+	Version    int64                    `json:"version"`
+	Generation Generation               `json:"generation"`
+	Step       hansa.Step               `json:"step"`
+	Evidence   hansa.Evidence           `json:"evidence"`
+	Reason     string                   `json:"reason,omitempty"`
+	Offered    time.Time                `json:"offered"`
+	Times      map[hansa.Step]time.Time `json:"times"`         // the first of each
+	Over       bool                     `json:"over,omitzero"` // the situation has ended, see the end's ladder
+}
+
+// Late reports whether the step that counts, live or cleared, took or is taking
+// longer than limit. A limit of 0 is none.
+func (r *Rungs) Late(limit time.Duration, now time.Time) bool {
+	if limit <= 0 || r.Over {
+		return false
+	}
+	goal := hansa.StepLive
+	if r.Generation == Ending {
+		goal = hansa.StepCleared
+	}
+	if done, ok := r.Times[goal]; ok {
+		now = done
+	}
+	return now.Sub(r.Offered) > limit
+}
+
+// Reach is the sum of the declared shares of the parties at which it is live.
+func Reach(rungs []Rungs, share func(hansa.PartyID) float64) float64 {
+	sum, counted := 0.0, map[hansa.PartyID]bool{}
+	for i := range rungs {
+		r := &rungs[i]
+		if r.Generation == Opening && !r.Over && r.Step == hansa.StepLive && !counted[r.Party] {
+			counted[r.Party] = true
+			sum += share(r.Party)
+		}
+	}
+	return sum
+}
+
+func (l *ladder) rungs() Rungs {
+	return Rungs{
+		Flow: l.Flow, Dataset: l.Dataset, Party: l.Party, Record: l.Record, Version: l.Version, Generation: l.Generation, Step: l.Current,
+		Evidence: l.Evidence, Reason: l.Reason, Offered: time.UnixMicro(l.Offered).UTC(), Times: l.Times, Over: l.Over != 0,
+	}
+}
+
+// Ladder lists where a record of a dataset stands at each receiver, as party may
+// see it: the giver all, a receiver its own.
+func (b *Book) Ladder(ctx context.Context, party hansa.PartyID, dataset hansa.DatasetID, record string) ([]Rungs, error) {
+	return b.list(ctx, `dataset = ? AND record = ? AND (giver = ? OR party = ?) AND ? <> '' ORDER BY party, flow, generation DESC`,
+		string(dataset), record, string(party), string(party), string(party))
+}
+
+// Board lists all ladders of a giver's dataset that were offered since a time,
+// newest first, [BoardMax] times ten at most.
+func (b *Book) Board(ctx context.Context, giver hansa.PartyID, dataset hansa.DatasetID, since time.Time) ([]Rungs, error) {
+	return b.list(ctx, `giver = ? AND dataset = ? AND offered >= ? ORDER BY offered DESC, record, party, generation LIMIT ?`,
+		string(giver), string(dataset), since.UnixMicro(), BoardMax*10)
+}
+
+func (b *Book) list(ctx context.Context, where string, args ...any) (out []Rungs, err error) {
+	err = b.DB.Read(ctx, func(tx hansa.Tx) error {
+		list, err := ladders(tx, where, args...)
+		for _, l := range list {
+			out = append(out, l.rungs())
+		}
+		return err
+	})
+	return out, err
+}
+
+// Fact is one step as a proof needs it. Batch is empty before it is sealed.
+type Fact struct {
+	ID       string
+	Step     Step
+	Salt     hansa.Salt
+	Doc      []byte
+	Batch    string
+	Position int64
+}
+
+// Facts lists the steps of a record that party may see, oldest first.
+func (b *Book) Facts(ctx context.Context, party hansa.PartyID, dataset hansa.DatasetID, record string) (list []Fact, err error) {
+	all, err := b.facts(ctx, `dataset = ? AND record = ? ORDER BY id`, string(dataset), record)
+	for i := range all {
+		if f := &all[i]; party != "" && (f.Step.Party == party || f.giver == party) {
+			list = append(list, f.Fact)
+		}
+	}
+	return list, err
+}
+
+// Fact returns one step, or NotFound.
+func (b *Book) Fact(ctx context.Context, id string) (Fact, error) {
+	all, err := b.facts(ctx, `id = ?`, id)
+	if err == nil && len(all) == 0 {
+		err = hansa.Errorf(hansa.NotFound, "there is no receipt %q", id)
+	}
+	if err != nil {
+		return Fact{}, err
+	}
+	return all[0].Fact, nil
+}
+
+type kept struct {
+	Fact
+	giver hansa.PartyID
+	flow  string
+	leaf  hansa.Hash
+}
+
+func (b *Book) facts(ctx context.Context, where string, args ...any) (list []kept, err error) {
+	err = b.DB.Read(ctx, func(tx hansa.Tx) error {
+		list, err = steps(tx, where, args...)
+		return err
+	})
+	return list, err
+}
+
+// steps reads rows and holds each to its checksum (decision 1b).
+func steps(tx hansa.Tx, where string, args ...any) (list []kept, err error) {
+	rows, err := tx.Query(`SELECT id, giver, flow, salt, doc, leaf, batch, position FROM receipt_steps WHERE `+where, args...) //nolint:gosec // where is a constant of this room
+	if err != nil {
+		return nil, fmt.Errorf("read steps: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var f kept
+		var salt, leaf []byte
+		if err := rows.Scan(&f.ID, &f.giver, &f.flow, &salt, &f.Doc, &leaf, &f.Batch, &f.Position); err != nil {
+			return nil, fmt.Errorf("read a step: %w", err)
+		}
+		if len(salt) != len(f.Salt) || len(leaf) != len(f.leaf) || hansa.Leaf(hansa.FactReceipt, hansa.Salt(salt), f.Doc) != hansa.Hash(leaf) {
+			return nil, hansa.Errorf(hansa.Internal, "the receipt %s does not match its checksum", f.ID).With(hansa.CodeCorrupt)
+		}
+		f.Salt, f.leaf = hansa.Salt(salt), hansa.Hash(leaf)
+		if err := json.Unmarshal(f.Doc, &f.Step); err != nil {
+			return nil, fmt.Errorf("read a step: %w", err)
+		}
+		list = append(list, f)
+	}
+	return list, rows.Err()
+}
+
+// Seal seals up to [SealMax] steps, one batch for each giver and flow, and
+// returns how many. What a crash left unsealed is sealed by the next call.
+func (b *Book) Seal(ctx context.Context, now time.Time) (n int, err error) {
+	err = b.DB.Write(ctx, func(tx hansa.Tx) error {
+		list, err := steps(tx, `batch = '' ORDER BY giver, flow, id LIMIT ?`, SealMax)
+		if err != nil {
+			return err
+		}
+		n = len(list)
+		for from := 0; from < len(list); {
+			to := from
+			batch := hansa.Batch{Party: list[from].giver, Kind: hansa.FactReceipt, Subject: list[from].flow, At: now}
+			for ; to < len(list) && list[to].giver == batch.Party && list[to].flow == batch.Subject; to++ {
+				batch.Leaves = append(batch.Leaves, list[to].leaf)
+			}
+			id, err := b.Sealer.Seal(tx, batch)
+			if err != nil {
+				return fmt.Errorf("seal steps: %w", err)
+			}
+			for i, f := range list[from:to] {
+				if _, err := tx.Exec(`UPDATE receipt_steps SET batch = ?, position = ? WHERE id = ?`, id, i, f.ID); err != nil {
+					return fmt.Errorf("mark a sealed step: %w", err)
+				}
+			}
+			from = to
+		}
+		return nil
+	})
+	return n, err
+}

@@ -1,0 +1,294 @@
+// Package receipt keeps the ladder that each situation climbs at each receiver:
+// offered, fetched, acknowledged, held, matched, live, rejected, contradicted,
+// cleared, silent, with times and the kind of evidence. The end of a closure
+// climbs a ladder of its own. Every step is a fact that can be proven, repeats
+// are harmless, and silence is written down.
+package receipt
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/hansa-exchange/hansa"
+)
+
+// Limits.
+const (
+	PostMax    = 1000  // receipts of one post
+	StepsMax   = 200   // steps kept of one ladder
+	BoardMax   = 5000  // closures on one board
+	SealMax    = 10000 // steps sealed by one call
+	SweepMax   = 10000 // ladders looked at by one sweep
+	SegmentMax = 200   // bytes of a segment's name
+)
+
+// Generation tells the two ladders of a record apart.
+type Generation string
+
+// The generations. Values are written to disk.
+const (
+	Opening Generation = "open" // that the situation holds
+	Ending  Generation = "end"  // that it is over or withdrawn
+)
+
+// Verifier checks a detached JWS by a key registered with a party.
+type Verifier interface {
+	VerifyReceipt(ctx context.Context, party hansa.PartyID, payload []byte, jws string, at time.Time) (kid string, err error)
+}
+
+// Config is what a Book needs; Verifier may be nil, and then nothing is signed.
+type Config struct {
+	DB       hansa.DB
+	Sealer   hansa.Sealer
+	Verifier Verifier
+	Now      func() time.Time
+	// Stepped is called for each step, in its transaction; an error undoes it.
+	Stepped func(tx hansa.Tx, s Step) error
+}
+
+// Book keeps the ladders. Its methods may be called by many at once.
+type Book struct{ Config }
+
+// New returns a Book.
+func New(c Config) *Book { return &Book{c} }
+
+// Step is one rung reached. Its JSON is the sealed fact's doc.
+type Step struct {
+	ID         string          `json:"id"`
+	Flow       hansa.FlowID    `json:"flow"`
+	Dataset    hansa.DatasetID `json:"dataset"`
+	Party      hansa.PartyID   `json:"party"` // the receiver
+	Record     string          `json:"record"`
+	Version    int64           `json:"version"`
+	Generation Generation      `json:"generation"`
+	Step       hansa.Step      `json:"step"`
+	At         time.Time       `json:"at"`   // when it happened, as told
+	Kept       time.Time       `json:"kept"` // when this node wrote it down
+	Evidence   hansa.Evidence  `json:"evidence"`
+	Reason     string          `json:"reason,omitempty"`
+	Segment    string          `json:"segment,omitempty"`
+	Receipt    string          `json:"receipt,omitempty"` // the signed bytes, as they came
+	Signature  string          `json:"signature,omitempty"`
+	Key        string          `json:"key,omitempty"` // thumbprint that signed
+}
+
+// Migrations lists the room's tables.
+func Migrations() []hansa.Migration {
+	return []hansa.Migration{{Room: "receipt", Number: 1, Statements: []string{
+		`CREATE TABLE receipt_ladders (flow TEXT NOT NULL, record TEXT NOT NULL, generation TEXT NOT NULL, dataset TEXT NOT NULL,
+			giver TEXT NOT NULL, party TEXT NOT NULL, version BIGINT NOT NULL, offered BIGINT NOT NULL, fetched BIGINT NOT NULL,
+			acted BIGINT NOT NULL, silent BIGINT NOT NULL, current TEXT NOT NULL, evidence TEXT NOT NULL, reason TEXT NOT NULL,
+			times BLOB NOT NULL, steps BIGINT NOT NULL, due BIGINT NOT NULL, over BIGINT NOT NULL, PRIMARY KEY (flow, record, generation))`,
+		`CREATE INDEX receipt_ladders_board ON receipt_ladders (giver, dataset, offered)`,
+		`CREATE INDEX receipt_ladders_party ON receipt_ladders (party, record)`,
+		`CREATE INDEX receipt_ladders_due ON receipt_ladders (due) WHERE fetched = 0 AND acted = 0 AND silent = 0 AND over = 0`,
+		`CREATE INDEX receipt_ladders_unfetched ON receipt_ladders (flow, record) WHERE fetched = 0`,
+		`CREATE TABLE receipt_steps (id TEXT PRIMARY KEY, flow TEXT NOT NULL, record TEXT NOT NULL, generation TEXT NOT NULL, step TEXT NOT NULL,
+			digest TEXT NOT NULL, giver TEXT NOT NULL, dataset TEXT NOT NULL, salt BLOB NOT NULL, doc BLOB NOT NULL, leaf BLOB NOT NULL,
+			batch TEXT NOT NULL DEFAULT '', position BIGINT NOT NULL DEFAULT 0)`,
+		`CREATE UNIQUE INDEX receipt_steps_once ON receipt_steps (flow, record, generation, digest)`,
+		`CREATE INDEX receipt_steps_open ON receipt_steps (giver, flow, id) WHERE batch = ''`,
+		`CREATE INDEX receipt_steps_record ON receipt_steps (dataset, record, id)`,
+	}}}
+}
+
+// ladder is the present state of one record at one receiver.
+type ladder struct {
+	Flow                                 hansa.FlowID
+	Record                               string
+	Generation                           Generation
+	Dataset                              hansa.DatasetID
+	Giver, Party                         hansa.PartyID
+	Version                              int64
+	Offered, Fetched, Acted, Silent, Due int64
+	Over                                 int64 // the situation ended: its opening is no longer waited for
+	Current                              hansa.Step
+	Evidence                             hansa.Evidence
+	Reason                               string
+	Times                                map[hansa.Step]time.Time // the first of each
+	Steps                                int
+}
+
+const ladderColumns = `flow, record, generation, dataset, giver, party, version, offered, fetched, acted, silent, current, evidence, reason, times, steps, due, over`
+
+func scanLadder(row interface{ Scan(...any) error }) (*ladder, error) {
+	l := &ladder{}
+	var times []byte
+	if err := row.Scan(&l.Flow, &l.Record, &l.Generation, &l.Dataset, &l.Giver, &l.Party, &l.Version, &l.Offered, &l.Fetched, &l.Acted, &l.Silent,
+		&l.Current, &l.Evidence, &l.Reason, &times, &l.Steps, &l.Due, &l.Over); err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(times, &l.Times); err != nil {
+		return nil, fmt.Errorf("read a ladder: %w", err)
+	}
+	return l, nil
+}
+
+// find returns nil when there is no such ladder.
+func find(tx hansa.Tx, flow hansa.FlowID, record string, g Generation) (*ladder, error) {
+	l, err := scanLadder(tx.QueryRow(`SELECT `+ladderColumns+` FROM receipt_ladders WHERE flow = ? AND record = ? AND generation = ?`, string(flow), record, string(g)))
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil //nolint:nilnil // none is an answer
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read a ladder: %w", err)
+	}
+	return l, nil
+}
+
+func (l *ladder) save(tx hansa.Tx) error {
+	times, err := json.Marshal(l.Times, json.Deterministic(true))
+	if err != nil {
+		return fmt.Errorf("write a ladder: %w", err)
+	}
+	_, err = tx.Exec(`INSERT INTO receipt_ladders (`+ladderColumns+`) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)
+		ON CONFLICT (flow, record, generation) DO UPDATE SET version = excluded.version, offered = excluded.offered, fetched = excluded.fetched,
+		acted = excluded.acted, silent = excluded.silent, current = excluded.current, evidence = excluded.evidence, reason = excluded.reason,
+		times = excluded.times, steps = excluded.steps, due = excluded.due, over = excluded.over`,
+		string(l.Flow), l.Record, string(l.Generation), string(l.Dataset), string(l.Giver), string(l.Party), l.Version, l.Offered, l.Fetched, l.Acted, l.Silent,
+		string(l.Current), string(l.Evidence), l.Reason, times, l.Steps, l.Due, l.Over)
+	if err != nil {
+		return fmt.Errorf("write a ladder: %w", err)
+	}
+	return nil
+}
+
+// Offer begins the ladder of a situation that passed the gate of flow, or that
+// of its end. A further version is a further offered step on the same ladder; a
+// repeat changes nothing. Silent is how long a receiver may say nothing.
+func (b *Book) Offer(tx hansa.Tx, flow *hansa.Flow, rec *hansa.Record, silent time.Duration, now time.Time) error {
+	if rec.Kind != hansa.KindSituation {
+		return nil
+	}
+	g := Opening
+	if !rec.Live() {
+		g = Ending
+	}
+	if g == Ending {
+		open, err := find(tx, flow.ID, rec.ID, Opening)
+		if err != nil || open == nil {
+			return err // what was never offered need not be cleared
+		}
+		if open.Over == 0 {
+			open.Over = now.UnixMicro()
+			if err := open.save(tx); err != nil {
+				return err
+			}
+		}
+	}
+	l, err := find(tx, flow.ID, rec.ID, g)
+	if err != nil {
+		return err
+	}
+	if l != nil && l.Version >= rec.Version && l.Over == 0 {
+		return nil
+	}
+	if l == nil {
+		l = &ladder{
+			Flow: flow.ID, Record: rec.ID, Generation: g, Dataset: rec.Dataset, Giver: flow.From, Party: flow.To,
+			Offered: now.UnixMicro(), Times: map[hansa.Step]time.Time{},
+		}
+		if silent > 0 {
+			l.Due = now.Add(silent).UnixMicro()
+		}
+	}
+	l.Version, l.Over = rec.Version, 0
+	return b.add(tx, l, Step{Step: hansa.StepOffered, At: now, Evidence: hansa.EvidenceNode, Version: rec.Version})
+}
+
+// Fetched notes that the receiver of flow was handed these records' present
+// versions. Records without a ladder, and repeats, are passed over.
+func (b *Book) Fetched(tx hansa.Tx, flow hansa.FlowID, records []string, at time.Time) error {
+	rows, err := tx.Query(`SELECT `+ladderColumns+` FROM receipt_ladders WHERE flow = ? AND fetched = 0`, string(flow))
+	if err != nil {
+		return fmt.Errorf("read what is to be fetched: %w", err)
+	}
+	defer rows.Close()
+	var open []*ladder
+	for rows.Next() {
+		l, err := scanLadder(rows)
+		if err != nil {
+			return fmt.Errorf("read what is to be fetched: %w", err)
+		}
+		open = append(open, l)
+	}
+	if err := rows.Err(); err != nil || len(open) == 0 {
+		return err
+	}
+	handed := make(map[string]bool, len(records))
+	for _, id := range records {
+		handed[id] = true
+	}
+	for _, l := range open {
+		if !handed[l.Record] || l.Over != 0 {
+			continue
+		}
+		l.Fetched = at.UnixMicro()
+		if err := b.add(tx, l, Step{Step: hansa.StepFetched, At: at, Evidence: hansa.EvidenceNode, Version: l.Version}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// add writes a step of l and moves l. A step that is there already is harmless.
+func (b *Book) add(tx hansa.Tx, l *ladder, s Step) error {
+	s.Flow, s.Dataset, s.Party, s.Record, s.Generation = l.Flow, l.Dataset, l.Party, l.Record, l.Generation
+	s.At, s.Kept = s.At.UTC(), b.Now().UTC()
+	digest := fmt.Sprintf("%s %d %d %s %s", s.Step, s.Version, s.At.UnixMicro(), s.Evidence, s.Segment)
+	var n int
+	if err := tx.QueryRow(`SELECT COUNT(*) FROM receipt_steps WHERE flow = ? AND record = ? AND generation = ? AND digest = ?`,
+		string(l.Flow), l.Record, string(l.Generation), digest).Scan(&n); err != nil || n > 0 {
+		return err
+	}
+	if l.Steps >= StepsMax {
+		return hansa.Errorf(hansa.Busy, "the record %s has %d steps at this receiver, which is the most", l.Record, StepsMax)
+	}
+	s.ID = hansa.NewID(s.Kept)
+	doc, err := json.Marshal(s, json.Deterministic(true))
+	if err != nil {
+		return fmt.Errorf("write a step: %w", err)
+	}
+	salt := hansa.NewSalt()
+	leaf := hansa.Leaf(hansa.FactReceipt, salt, doc)
+	if _, err := tx.Exec(`INSERT INTO receipt_steps (id, flow, record, generation, step, digest, giver, dataset, salt, doc, leaf) VALUES (?,?,?,?,?,?,?,?,?,?,?)`,
+		s.ID, string(l.Flow), l.Record, string(l.Generation), string(s.Step), digest, string(l.Giver), string(l.Dataset), salt[:], doc, leaf[:]); err != nil {
+		return fmt.Errorf("keep a step: %w", err)
+	}
+	l.Steps++
+	if first, ok := l.Times[s.Step]; !ok || s.At.Before(first) {
+		l.Times[s.Step] = s.At
+	}
+	if s.Evidence != hansa.EvidenceNode {
+		l.Acted = s.Kept.UnixMicro()
+	}
+	if l.moves(s.Step) {
+		l.Current, l.Evidence, l.Reason = s.Step, s.Evidence, s.Reason
+	}
+	if err := l.save(tx); err != nil {
+		return err
+	}
+	if b.Stepped == nil {
+		return nil
+	}
+	return b.Stepped(tx, s)
+}
+
+// moves reports whether step becomes the present one. A word that comes late
+// and is of a lower rung is kept but moves nothing back; live, rejected,
+// contradicted and cleared replace each other as they come, and anything ends silence.
+func (l *ladder) moves(s hansa.Step) bool {
+	switch s {
+	case hansa.StepLive, hansa.StepRejected, hansa.StepContradicted, hansa.StepCleared:
+		return true
+	case hansa.StepSilent:
+		return l.Current == hansa.StepOffered || l.Current == ""
+	case hansa.StepOffered, hansa.StepFetched, hansa.StepAcknowledged, hansa.StepHeld, hansa.StepMatched:
+	}
+	return l.Current == "" || l.Current == hansa.StepSilent || s.Rung() > l.Current.Rung()
+}
