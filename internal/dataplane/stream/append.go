@@ -1,0 +1,416 @@
+package stream
+
+import (
+	"context"
+	"database/sql"
+	"strings"
+	"time"
+
+	"github.com/hansa-exchange/hansa"
+)
+
+// Outcome is what became of an appended record.
+type Outcome string
+
+// The outcomes of an append (decision 20).
+const (
+	Stored   Outcome = "stored"
+	Repeat   Outcome = "repeat"   // the same version with the same bytes: nothing was stored
+	Revision Outcome = "revision" // the same version with other bytes: stored, marked VER-01
+	Older    Outcome = "older"    // a lower version: stored, marked VER-02, not the present
+)
+
+// Accepted says what became of one record, and where it stands.
+type Accepted struct {
+	Cursor  hansa.Cursor
+	Outcome Outcome
+	Record  *hansa.Record // with its cursor, time and defects; nil for a repeat
+}
+
+// head is where a dataset stands.
+type head struct {
+	seq, first, sealed, bytes, base int64
+}
+
+// present is what the present state knows of one id.
+type present struct {
+	version int64
+	place   int64 // of the row that shows
+	newest  int64 // of the row that came last; older versions hang on it
+	digest  []byte
+	live    bool
+	dirty   bool
+	fresh   bool
+}
+
+// appending is one Append on its way through the transaction.
+type appending struct {
+	party   *Party
+	dataset hansa.DatasetID
+	tx      hansa.Tx
+	number  int64
+	head    head
+	known   map[string]*present
+	rows    []*row
+	out     []Accepted
+}
+
+// Append stores records in the order given, all in one transaction, and returns
+// after they are durable, with what became of each. Records without a time of
+// receipt get the present one. The records belong to the stream from then on.
+func (p *Party) Append(ctx context.Context, dataset hansa.DatasetID, recs []*hansa.Record) ([]Accepted, error) {
+	if len(recs) > AppendMax {
+		return nil, hansa.Errorf(hansa.Invalid, "at most %d records are appended at once", AppendMax)
+	}
+	s := p.stream
+	mem, err := p.set(dataset)
+	if err != nil || len(recs) == 0 {
+		return nil, err
+	}
+	now := s.cfg.Now().UTC().Truncate(time.Millisecond)
+	packed := make([]*row, len(recs))
+	for i, r := range recs {
+		if r.Received.IsZero() {
+			r.Received = now
+		}
+		r.Received = r.Received.UTC().Truncate(time.Millisecond)
+		r.Dataset = dataset
+		if packed[i], err = s.pack(r); err != nil {
+			return nil, err
+		}
+		packed[i].leaf = hansa.Leaf(hansa.FactRecord, packed[i].salt, packed[i].doc(dataset))
+	}
+	var a *appending
+	err = s.cfg.DB.Write(ctx, func(tx hansa.Tx) error {
+		a = &appending{party: p, dataset: dataset, tx: tx, out: make([]Accepted, 0, len(recs))}
+		return a.run(mem, recs, packed, now)
+	})
+	if err != nil {
+		return nil, err
+	}
+	mem.number.Store(a.number)
+	stored := make([]*hansa.Record, 0, len(a.rows))
+	for i := range a.out {
+		if a.out[i].Record != nil {
+			stored = append(stored, a.out[i].Record)
+		}
+	}
+	if len(stored) > 0 {
+		mem.add(a.head.seq-int64(len(stored))+1, stored)
+	}
+	return a.out, nil
+}
+
+func (a *appending) run(mem *set, recs []*hansa.Record, packed []*row, now time.Time) error {
+	if err := a.open(mem); err != nil {
+		return err
+	}
+	if err := a.recall(recs); err != nil {
+		return err
+	}
+	for i, r := range recs {
+		if err := a.place(r, packed[i]); err != nil {
+			return err
+		}
+	}
+	if len(a.rows) == 0 {
+		return nil
+	}
+	if err := a.insert(); err != nil {
+		return err
+	}
+	if err := a.show(); err != nil {
+		return err
+	}
+	if _, err := a.tx.Exec(`UPDATE stream_dataset SET seq = ?, bytes = ? WHERE number = ?`, a.head.seq, a.head.bytes, a.number); err != nil {
+		return err
+	}
+	if a.party.stream.cfg.Count != nil {
+		return a.party.stream.cfg.Count(a.tx, a.party.id, string(a.dataset), "received", now, int64(len(a.rows)))
+	}
+	return nil
+}
+
+// open finds the dataset's head, or makes the dataset.
+func (a *appending) open(mem *set) (err error) {
+	if a.number, err = a.party.number(a.tx, mem, a.dataset); err != nil {
+		return err
+	}
+	if a.number == 0 {
+		if err := a.tx.QueryRow(`SELECT COALESCE(MAX(number), 0) + 1 FROM stream_dataset`).Scan(&a.number); err != nil {
+			return err
+		}
+		_, err = a.tx.Exec(`INSERT INTO stream_dataset (number, party, dataset, seq, first, sealed, bytes, epoch, base) VALUES (?, ?, ?, 0, 0, 0, 0, ?, 0)`,
+			a.number, string(a.party.id), string(a.dataset), a.party.stream.epoch.Number)
+		mem.number.Store(0) // known to others once it is committed
+		return err
+	}
+	return a.tx.QueryRow(headQuery, a.number).Scan(a.head.fields()...)
+}
+
+const headQuery = `SELECT seq, first, sealed, bytes, base FROM stream_dataset WHERE number = ?`
+
+func (h *head) fields() []any { return []any{&h.seq, &h.first, &h.sealed, &h.bytes, &h.base} }
+
+// recall reads what the present state knows of the records' ids.
+func (a *appending) recall(recs []*hansa.Record) error {
+	a.known = make(map[string]*present, len(recs))
+	ids := make([]string, 0, len(recs))
+	for _, r := range recs {
+		ids = append(ids, r.ID)
+		if r.Situation != nil {
+			ids = append(ids, r.Situation.Related.Replaces...)
+		}
+	}
+	for len(ids) > 0 {
+		n := 1
+		if len(ids) > 1 {
+			n = min(len(ids), chunk)
+		}
+		if err := a.recallSome(ids[:n]); err != nil {
+			return err
+		}
+		ids = ids[n:]
+	}
+	return nil
+}
+
+// recallMany is the statement for a whole chunk; a shorter run repeats its last id.
+var recallMany = `SELECT id, version, place, newest, digest, live FROM stream_present WHERE number = ? AND id IN (?` + strings.Repeat(",?", chunk-1) + `)`
+
+const recallOne = `SELECT id, version, place, newest, digest, live FROM stream_present WHERE number = ? AND id = ?`
+
+func (a *appending) recallSome(ids []string) error {
+	query, args := recallOne, []any{a.number, ids[0]}
+	if len(ids) > 1 {
+		query, args = recallMany, make([]any, 1, chunk+1)
+		args[0] = a.number
+		for i := range chunk {
+			args = append(args, ids[min(i, len(ids)-1)])
+		}
+	}
+	rows, err := a.tx.Query(query, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close() //nolint:errcheck // rows.Err says what went wrong
+	for rows.Next() {
+		var id string
+		k := &present{}
+		var live int
+		if err := rows.Scan(&id, &k.version, &k.place, &k.newest, &k.digest, &live); err != nil {
+			return err
+		}
+		k.live = live == 1
+		a.known[id] = k
+	}
+	return rows.Err()
+}
+
+// place decides what becomes of one record, by version and bytes alone.
+func (a *appending) place(r *hansa.Record, x *row) error {
+	k := a.known[x.id]
+	outcome := Stored
+	switch {
+	case k == nil:
+		k = &present{fresh: true, version: -1}
+		a.known[x.id] = k
+	case x.version == k.version && same(x.digest, k.digest):
+		a.out = append(a.out, Accepted{Outcome: Repeat, Cursor: a.cursorOf(k.place)})
+		return nil
+	default:
+		again, known, err := a.earlier(k, x)
+		if err != nil {
+			return err
+		}
+		if again != 0 {
+			a.out = append(a.out, Accepted{Outcome: Repeat, Cursor: a.cursorOf(again)})
+			return nil
+		}
+		if x.version < k.version {
+			outcome = Older
+			r.Defects = append(r.Defects, hansa.Finding{Rule: "VER-02", Severity: hansa.Warning, Field: "/version", Message: "a higher version was there already; this one is kept and does not replace it", Mend: "raise the version with each change"})
+		} else if known {
+			outcome = Revision
+			r.Defects = append(r.Defects, hansa.Finding{Rule: "VER-01", Severity: hansa.Warning, Field: "/version", Message: "the content changed and the version did not", Mend: "raise the version with each change"})
+		}
+	}
+	if outcome != Stored {
+		if err := x.defective(r.Defects); err != nil {
+			return err
+		}
+		x.leaf = hansa.Leaf(hansa.FactRecord, x.salt, x.doc(a.dataset))
+	}
+	a.head.seq++
+	x.place = a.number<<seqBits | a.head.seq
+	x.prev = k.newest
+	k.newest, k.dirty = x.place, true
+	if outcome != Older {
+		k.version, k.place, k.digest, k.live = x.version, x.place, x.digest[:], r.Live()
+		a.replaced(r)
+	}
+	a.head.bytes += int64(len(x.body) + len(x.original))
+	a.rows = append(a.rows, x)
+	r.Cursor = a.cursorOf(x.place)
+	a.out = append(a.out, Accepted{Outcome: outcome, Cursor: r.Cursor, Record: r})
+	return nil
+}
+
+// replaced takes what r was re-issued for out of the present state.
+func (a *appending) replaced(r *hansa.Record) {
+	if r.Situation == nil {
+		return
+	}
+	for _, id := range r.Situation.Related.Replaces {
+		if k := a.known[id]; k != nil && id != r.ID && k.live {
+			k.live, k.dirty = false, true
+		}
+	}
+}
+
+func (a *appending) cursorOf(place int64) hansa.Cursor {
+	return a.party.stream.cursor(a.dataset, place&seqMask)
+}
+
+// earlier looks through the versions of a record: at which place the same version
+// with the same bytes stands, and whether that version is known at all.
+func (a *appending) earlier(k *present, x *row) (again int64, known bool, err error) {
+	if x.version > k.version {
+		return 0, false, nil // higher than all before: no need to look
+	}
+	for at, n := k.newest, 0; at != 0 && n < historyMax; n++ {
+		var version, prev int64
+		var digest []byte
+		if y := a.unsaved(at); y != nil {
+			version, prev, digest = y.version, y.prev, y.digest[:]
+		} else {
+			err := a.tx.QueryRow(`SELECT version, digest, prev FROM stream_record WHERE place = ?`, at).Scan(&version, &digest, &prev)
+			if err == sql.ErrNoRows {
+				break // trimmed
+			}
+			if err != nil {
+				return 0, false, err
+			}
+		}
+		if version == x.version {
+			known = true
+			if same(x.digest, digest) {
+				return at, true, nil
+			}
+		}
+		at = prev
+	}
+	return 0, known, nil
+}
+
+// unsaved finds a row of this very call.
+func (a *appending) unsaved(place int64) *row {
+	if len(a.rows) == 0 || place < a.rows[0].place {
+		return nil
+	}
+	return a.rows[place-a.rows[0].place]
+}
+
+var (
+	insertOne  = `INSERT INTO stream_record (` + rowColumns + `) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)`
+	insertMany = insertOne + strings.Repeat(`,(?,?,?,?,?,?,?,?,?,?,?,?,?)`, chunk-1)
+)
+
+func (a *appending) insert() error {
+	rows := a.rows
+	for len(rows) > 0 {
+		n, query := 1, insertOne
+		if len(rows) >= chunk {
+			n, query = chunk, insertMany
+		}
+		args := make([]any, 0, n*13)
+		for _, x := range rows[:n] {
+			args = append(args, x.place, x.id, x.version, x.received, string(x.kind), x.body, x.original, x.mime, x.defects, x.digest[:], x.salt[:], x.leaf[:], x.prev)
+		}
+		if _, err := a.tx.Exec(query, args...); err != nil {
+			return err
+		}
+		rows = rows[n:]
+	}
+	return nil
+}
+
+const showEnd = ` ON CONFLICT (number, id) DO UPDATE SET version = excluded.version, place = excluded.place, newest = excluded.newest, digest = excluded.digest, live = excluded.live`
+
+var (
+	showOne  = `INSERT INTO stream_present (number, id, version, place, newest, digest, live) VALUES (?,?,?,?,?,?,?)` + showEnd
+	showMany = `INSERT INTO stream_present (number, id, version, place, newest, digest, live) VALUES (?,?,?,?,?,?,?)` + strings.Repeat(`,(?,?,?,?,?,?,?)`, chunk-1) + showEnd
+)
+
+// show writes the present state of the ids that changed.
+func (a *appending) show() error {
+	args := make([]any, 0, chunk*7)
+	flush := func() error {
+		for len(args) > 0 {
+			n, query := 7, showOne
+			if len(args) == chunk*7 {
+				n, query = chunk*7, showMany
+			}
+			if _, err := a.tx.Exec(query, args[:n]...); err != nil {
+				return err
+			}
+			args = args[n:]
+		}
+		args = make([]any, 0, chunk*7)
+		return nil
+	}
+	for id, k := range a.known {
+		if !k.dirty {
+			continue
+		}
+		live := 0
+		if k.live {
+			live = 1
+		}
+		args = append(args, a.number, id, k.version, k.place, k.newest, k.digest, live)
+		if len(args) == chunk*7 {
+			if err := flush(); err != nil {
+				return err
+			}
+		}
+	}
+	return flush()
+}
+
+// add puts committed records behind the tail, in order, and wakes who waits.
+func (m *set) add(first int64, recs []*hansa.Record) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.next == 0 {
+		m.next = first
+	}
+	switch {
+	case first == m.next:
+		m.push(recs)
+		for {
+			more, ok := m.pending[m.next]
+			if !ok {
+				break
+			}
+			delete(m.pending, m.next)
+			m.push(more)
+		}
+	case first > m.next && len(m.pending) < pendingMax:
+		if m.pending == nil {
+			m.pending = map[int64][]*hansa.Record{}
+		}
+		m.pending[first] = recs
+	default: // lost step: followers read from disk until the tail stands again
+		m.tail, m.next, m.pending = nil, 0, nil
+	}
+	close(m.changed)
+	m.changed = make(chan struct{})
+}
+
+func (m *set) push(recs []*hansa.Record) {
+	m.tail = append(m.tail, recs...)
+	m.next += int64(len(recs))
+	if len(m.tail) > 2*tailMax {
+		m.tail = append([]*hansa.Record(nil), m.tail[len(m.tail)-tailMax:]...)
+	}
+}
