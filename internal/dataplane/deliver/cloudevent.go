@@ -30,6 +30,7 @@ type envelope struct {
 	ContentType string         `json:"datacontenttype,omitempty"`
 	Flow        string         `json:"hansaflow"`
 	Version     string         `json:"hansaversion,omitempty"`
+	Number      *int32         `json:"recordversion,omitempty"` // the version, where CloudEvents' 32 bits hold it
 	Cursor      string         `json:"hansacursor,omitempty"`
 	BasisKind   string         `json:"hansabasis,omitempty"`
 	BasisID     string         `json:"hansabasisid,omitempty"`
@@ -64,6 +65,9 @@ func (d *Deliverer) cloudEvent(v View, subscription string, e *Event) (id string
 	id = EventID(subscription, e.Cursor)
 	c := d.envelope(v, id, e.Type(), e.At)
 	c.Subject, c.Version, c.Cursor = e.Record, strconv.FormatInt(e.Version, 10), string(e.Cursor)
+	if n := int32(e.Version); int64(n) == e.Version { //nolint:gosec // the comparison is the check
+		c.Number = &n
+	}
 	if e.Refused {
 		doc := struct {
 			Record string       `json:"record"`

@@ -1,9 +1,10 @@
 package receipt
 
 import (
+	"bytes"
 	"context"
-	"crypto/subtle"
-	"fmt"
+	"crypto/sha256"
+	"encoding/hex"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -23,8 +24,8 @@ type Answer struct {
 
 // Post takes receipts from the receiver of flow, each the JSON of a
 // [hansa.Receipt] as it came. One is signed when its signature member is a
-// detached JWS by a registered key over the RFC 8785 form of the rest; without
-// the member it is stated. Each is taken or refused alone. The error is for what
+// detached JWS by a registered key over the rest, see [SignedBytes]; without the
+// member it is stated. Each is taken or refused alone. The error is for what
 // concerns them all.
 func (b *Book) Post(ctx context.Context, flow *hansa.Flow, by hansa.PartyID, raw [][]byte) ([]Answer, error) {
 	switch {
@@ -92,43 +93,76 @@ func (b *Book) parse(ctx context.Context, flow *hansa.Flow, doc []byte, a *Answe
 	}
 	s := &Step{Record: r.Record, Version: r.Version, Step: r.Step, At: r.At, Evidence: hansa.EvidenceStated, Reason: r.Reason, Segment: r.Segment}
 	if r.Signature != "" {
-		signed, err := SignedBytes(doc)
+		signed, kid, err := b.verify(ctx, flow.To, doc, r.Signature, now)
 		if err != nil {
 			return nil, err
 		}
-		if b.Verifier == nil {
-			return nil, hansa.Fielded("/signature", "this node cannot check signatures")
-		}
-		if s.Key, err = b.Verifier.VerifyReceipt(ctx, flow.To, signed, r.Signature, now); err != nil {
-			return nil, hansa.Public(err).At("/signature")
-		}
 		// A signature is worth what it names: a receipt for this flow alone.
-		if subtle.ConstantTimeCompare([]byte(r.Flow), []byte(flow.ID)) != 1 {
+		if r.Flow != flow.ID {
 			return nil, hansa.Fielded("/flow", "a signed receipt names its flow, so that it holds for no other")
 		}
-		s.Evidence, s.Receipt, s.Signature = hansa.EvidenceSigned, string(signed), r.Signature
+		sum := sha256.Sum256(signed)
+		s.SHA256 = hex.EncodeToString(sum[:])
+		s.Evidence, s.Receipt, s.Signature, s.Key = hansa.EvidenceSigned, string(signed), r.Signature, kid
 	}
 	a.Evidence = s.Evidence
 	return s, nil
 }
 
-// SignedBytes returns what a receipt's signature is over: the RFC 8785 form of
-// the receipt without its signature member.
-func SignedBytes(doc []byte) ([]byte, error) {
-	var members map[string]jsontext.Value
-	if err := json.Unmarshal(doc, &members); err != nil {
-		return nil, hansa.Errorf(hansa.Invalid, "a receipt is strict JSON: %v", err).With(hansa.CodeSyntax)
+// SignedBytes returns what a receipt's signature may be over: its bytes as they
+// came without the signature member and one comma beside it, and the RFC 8785
+// form of that. Either is taken; they say the same.
+func SignedBytes(doc []byte) (came, canonical []byte, err error) {
+	dec := jsontext.NewDecoder(bytes.NewReader(doc))
+	if t, err := dec.ReadToken(); err != nil || t.Kind() != '{' {
+		return nil, nil, hansa.Errorf(hansa.Invalid, "a receipt is one JSON object").With(hansa.CodeSyntax)
 	}
-	delete(members, "signature")
-	rest, err := json.Marshal(members, json.Deterministic(true))
+	came = append([]byte{}, doc...)
+	for before := dec.InputOffset(); dec.PeekKind() == '"'; before = dec.InputOffset() {
+		name, err := dec.ReadToken()
+		if err != nil {
+			return nil, nil, hansa.Errorf(hansa.Invalid, "a receipt is strict JSON: %v", err).With(hansa.CodeSyntax)
+		}
+		signature := name.String() == "signature" // before the token's text is overwritten
+		if err := dec.SkipValue(); err != nil {
+			return nil, nil, hansa.Errorf(hansa.Invalid, "a receipt is strict JSON: %v", err).With(hansa.CodeSyntax)
+		}
+		if !signature {
+			continue
+		}
+		after := dec.InputOffset()
+		if before == int64(bytes.IndexByte(doc, '{'))+1 { // the first member: the comma is behind it
+			rest := bytes.TrimLeft(doc[after:], " \t\r\n")
+			rest = bytes.TrimPrefix(rest, []byte(","))
+			came = append(append([]byte{}, doc[:before]...), rest...)
+		} else {
+			came = append(append([]byte{}, doc[:before]...), doc[after:]...)
+		}
+		break
+	}
+	canonical, err = jcs.Transform(came)
 	if err != nil {
-		return nil, fmt.Errorf("write a receipt: %w", err)
+		return nil, nil, hansa.Errorf(hansa.Invalid, "a receipt has no canonical form: %v", err).With(hansa.CodeSyntax)
 	}
-	signed, err := jcs.Transform(rest)
+	return came, canonical, nil
+}
+
+// verify checks a receipt's signature over either form and returns what was signed.
+func (b *Book) verify(ctx context.Context, party hansa.PartyID, doc []byte, jws string, now time.Time) (signed []byte, kid string, err error) {
+	if b.Verifier == nil {
+		return nil, "", hansa.Fielded("/signature", "this node cannot check signatures")
+	}
+	came, canonical, err := SignedBytes(doc)
 	if err != nil {
-		return nil, hansa.Errorf(hansa.Invalid, "a receipt has no canonical form: %v", err).With(hansa.CodeSyntax)
+		return nil, "", err
 	}
-	return signed, nil
+	if kid, err = b.Verifier.VerifyReceipt(ctx, party, came, jws, now); err == nil {
+		return came, kid, nil
+	}
+	if kid, again := b.Verifier.VerifyReceipt(ctx, party, canonical, jws, now); again == nil {
+		return canonical, kid, nil
+	}
+	return nil, "", hansa.Public(err).At("/signature")
 }
 
 // take finds the ladder that s is about and puts it there.

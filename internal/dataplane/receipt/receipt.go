@@ -73,6 +73,7 @@ type Step struct {
 	Reason     string          `json:"reason,omitempty"`
 	Segment    string          `json:"segment,omitempty"`
 	Receipt    string          `json:"receipt,omitempty"` // the signed bytes, as they came
+	SHA256     string          `json:"sha256,omitempty"`  // of Receipt, hex: what a proof bundle carries as the fact's content
 	Signature  string          `json:"signature,omitempty"`
 	Key        string          `json:"key,omitempty"` // thumbprint that signed
 }
