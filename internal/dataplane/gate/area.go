@@ -1,21 +1,20 @@
 package gate
 
 import (
+	"math"
+
 	"github.com/hansa-exchange/hansa"
 )
 
-// rowsMax bounds how finely an area is cut.
-const rowsMax = 4096
-
-// area is a polygon cut into rows by latitude, each with the edges that reach
-// into it, so that a question looks at a few edges only. Edges are straight in
-// longitude and latitude (RFC 7946 section 3.1.1); the edge itself belongs to
-// the area; what an odd number of rings encloses is inside. It never changes.
+// area is a polygon under a grid. A cell that no edge reaches is all inside or
+// all outside; of the others the edges and the state of one place are known, so
+// that a question looks at a few edges only. Edges are straight in longitude and
+// latitude (RFC 7946 section 3.1.1); the edge itself belongs to the area; what an
+// odd number of rings encloses is inside. It never changes.
 type area struct {
 	west, south, east, north float64
-	perDegree                float64 // rows per degree
-	edges                    []edge  // by row
-	rows                     []int32 // rows[i]:rows[i+1] bounds row i in edges
+	edges                    []edge
+	grid                     grid
 	corner                   hansa.Position
 }
 
@@ -48,39 +47,9 @@ func newArea(g *hansa.Geometry) (*area, error) {
 	}
 	x := &area{corner: g.Lines[0][0]}
 	x.west, x.south, x.east, x.north = g.Bounds()
-	n := min(max(len(edges), 1), rowsMax)
-	x.perDegree = float64(n) / (x.north - x.south)
-	x.cut(edges, n)
+	x.edges = edges
+	x.grid = x.cut()
 	return x, nil
-}
-
-// cut sorts edges into n rows.
-func (x *area) cut(edges []edge, n int) {
-	x.rows = make([]int32, n+1)
-	for _, e := range edges {
-		for i := x.row(min(e.a[1], e.b[1])); i <= x.row(max(e.a[1], e.b[1])); i++ {
-			x.rows[i+1]++
-		}
-	}
-	for i := range n {
-		x.rows[i+1] += x.rows[i]
-	}
-	x.edges = make([]edge, x.rows[n])
-	next := append([]int32(nil), x.rows...)
-	for _, e := range edges {
-		for i := x.row(min(e.a[1], e.b[1])); i <= x.row(max(e.a[1], e.b[1])); i++ {
-			x.edges[next[i]] = e
-			next[i]++
-		}
-	}
-}
-
-// row returns the row of a latitude. It never falls while the latitude rises,
-// which alone makes the cut right, whatever the rounding.
-func (x *area) row(lat float64) int {
-	last := len(x.rows) - 2
-	at := min(max((lat-x.south)*x.perDegree, 0), float64(last))
-	return min(max(int(at), 0), last) // again, for what is not a number
 }
 
 // touches reports whether any of g lies in the area or on its edge.
@@ -100,16 +69,47 @@ func (x *area) contains(p hansa.Position) bool {
 	if !(p[0] >= x.west && p[0] <= x.east && p[1] >= x.south && p[1] <= x.north) {
 		return false
 	}
+	i := x.grid.cell(p)
+	near := x.grid.near(i)
+	if len(near) == 0 {
+		return x.grid.inside[i]
+	}
+	odd, sure := x.parity(near, p, x.grid.anchor(i))
+	if !sure {
+		return x.scan(p)
+	}
+	return x.grid.inside[i] != odd
+}
+
+// scan asks every edge: for places on an edge, or too close to one to tell.
+func (x *area) scan(p hansa.Position) bool {
 	inside := false
-	row := x.row(p[1])
-	for _, e := range x.edges[x.rows[row]:x.rows[row+1]] {
-		in, on := e.ray(p)
+	for i := range x.edges {
+		in, on := x.edges[i].ray(p)
 		if on {
 			return true
 		}
 		inside = inside != in
 	}
 	return inside
+}
+
+// parity reports whether an odd number of the edges named lies between p and q,
+// and whether rounding leaves no doubt of it.
+func (x *area) parity(near []int32, p, q hansa.Position) (odd, sure bool) {
+	for _, i := range near {
+		e := &x.edges[i]
+		if max(e.a[0], e.b[0]) < min(p[0], q[0]) || min(e.a[0], e.b[0]) > max(p[0], q[0]) ||
+			max(e.a[1], e.b[1]) < min(p[1], q[1]) || min(e.a[1], e.b[1]) > max(p[1], q[1]) {
+			continue
+		}
+		s, t, u, v := side(e.a, e.b, p), side(e.a, e.b, q), side(p, q, e.a), side(p, q, e.b)
+		if s*t*u*v == 0 {
+			return false, false
+		}
+		odd = odd != (s != t && u != v)
+	}
+	return odd, true
 }
 
 // crosses reports whether the line from p to q meets an edge.
@@ -119,11 +119,15 @@ func (x *area) crosses(p, q hansa.Position) bool {
 	if east < x.west || west > x.east || north < x.south || south > x.north {
 		return false
 	}
-	// The edges of neighbouring rows stand side by side; one that reaches into
-	// both is seen twice, which costs less than remembering it.
-	for _, e := range x.edges[x.rows[x.row(south)]:x.rows[x.row(north)+1]] {
-		if e.meets(p, q) {
-			return true
+	c0, r0 := x.grid.at(hansa.Position{west, south})
+	c1, r1 := x.grid.at(hansa.Position{east, north})
+	for r := r0; r <= r1; r++ {
+		for c := c0; c <= c1; c++ {
+			for _, i := range x.grid.near(r*x.grid.n + c) {
+				if x.edges[i].meets(p, q) {
+					return true
+				}
+			}
 		}
 	}
 	return false
@@ -164,6 +168,19 @@ func (e *edge) meets(p, q hansa.Position) bool {
 // conversions keep compilers from fusing, so that all machines agree.
 func turn(a, b, c hansa.Position) float64 {
 	return float64((b[0]-a[0])*(c[1]-a[1])) - float64((b[1]-a[1])*(c[0]-a[0]))
+}
+
+// side is the sign of turn, and 0 where rounding may have decided it (the bound
+// is Shewchuk's, Adaptive Precision Floating-Point Arithmetic, 1997).
+func side(a, b, c hansa.Position) int {
+	l, r := float64((b[0]-a[0])*(c[1]-a[1])), float64((b[1]-a[1])*(c[0]-a[0]))
+	switch d, doubt := l-r, 3.4e-16*(math.Abs(l)+math.Abs(r)); {
+	case d > doubt:
+		return 1
+	case d < -doubt:
+		return -1
+	}
+	return 0
 }
 
 // encloses reports whether p lies within the rings of g.
