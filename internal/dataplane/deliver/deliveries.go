@@ -179,11 +179,11 @@ func (d *Deliverer) delivery(tx hansa.Tx, by hansa.Actor, id string) (Delivery, 
 }
 
 func deliveries(tx hansa.Tx, where string, args ...any) (list []Delivery, err error) {
-	rows, err := tx.Query(`SELECT `+deliveryColumns+` FROM deliver_deliveries `+where, args...) //nolint:gosec // where is a constant of this room
+	rows, err := tx.Query(`SELECT `+deliveryColumns+` FROM deliver_deliveries `+where, args...)
 	if err != nil {
 		return nil, fmt.Errorf("list deliveries: %w", err)
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }() // rows.Err says what went wrong
 	for rows.Next() {
 		var x Delivery
 		var first, last int64

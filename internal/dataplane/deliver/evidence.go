@@ -117,7 +117,7 @@ func unsealed(tx hansa.Tx) (ids [][]string, batches []hansa.Batch, err error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("read unsealed ranges: %w", err)
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }() // rows.Err says what went wrong
 	for rows.Next() {
 		var id, party, flow string
 		var salt, doc, leaf []byte
@@ -167,7 +167,7 @@ func (d *Deliverer) Facts(ctx context.Context, flow hansa.FlowID, after string, 
 		if err != nil {
 			return fmt.Errorf("list ranges: %w", err)
 		}
-		defer rows.Close()
+		defer func() { _ = rows.Close() }() // rows.Err says what went wrong
 		for rows.Next() {
 			f, err := scanFact(rows)
 			if err != nil {

@@ -2,6 +2,7 @@ package deliver
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -226,8 +227,8 @@ func (sh *shared) find(r *reader) {
 		r.offset, r.joined = sh.base, true
 		return
 	}
-	for i := len(sh.evs) - 1; i >= 0; i-- {
-		if sh.evs[i].Cursor == r.at {
+	for i, e := range slices.Backward(sh.evs) {
+		if e.Cursor == r.at {
 			r.offset, r.joined = sh.base+int64(i)+1, true
 			return
 		}

@@ -170,11 +170,11 @@ func (d *Deliverer) one(tx hansa.Tx, id string) (*Subscription, error) {
 }
 
 func (d *Deliverer) load(tx hansa.Tx, where string, args ...any) (list []*Subscription, err error) {
-	rows, err := tx.Query(`SELECT `+subscriptionColumns+` FROM deliver_subscriptions `+where, args...) //nolint:gosec // where is a constant of this room
+	rows, err := tx.Query(`SELECT `+subscriptionColumns+` FROM deliver_subscriptions `+where, args...)
 	if err != nil {
 		return nil, fmt.Errorf("read subscriptions: %w", err)
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }() // rows.Err says what went wrong
 	for rows.Next() {
 		s := &Subscription{}
 		var sealed []byte

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -113,7 +114,7 @@ func (d *Deliverer) work(ctx context.Context, id string, kicked <-chan struct{})
 			s, err = d.one(tx, id)
 			return err
 		})
-		if hansa.KindOf(err) == hansa.NotFound && err != nil {
+		if err != nil && hansa.KindOf(err) == hansa.NotFound {
 			return
 		}
 		var pause time.Duration
@@ -189,16 +190,18 @@ func (d *Deliverer) serve(ctx context.Context, s *Subscription, kicked <-chan st
 		if at = next; len(evs) > 0 {
 			continue
 		}
-		if ready := wait(ctx, 0, changed, kicked); !ready || len(kicked) > 0 {
-			return nil, 0, ctx.Err()
-		}
 		select {
 		case <-changed:
+			if len(kicked) > 0 {
+				return nil, 0, nil
+			}
 			if v, err = d.Line.Open(ctx, s.Flow, s.Purpose, s.Format); err != nil {
 				return nil, idleRetry, d.note(ctx, s, hansa.Public(err).Message)
 			}
-		default:
-			return nil, 0, nil // kicked
+		case <-kicked:
+			return nil, 0, nil
+		case <-ctx.Done():
+			return nil, 0, ctx.Err()
 		}
 	}
 }
@@ -228,9 +231,7 @@ func (d *Deliverer) send(ctx context.Context, s *Subscription, id string, body [
 	defer cancel()
 	a.At = d.Now().UTC()
 	h := headers(s.secrets, id, body, a.At)
-	for name, values := range label {
-		h[name] = values
-	}
+	maps.Copy(h, label)
 	status, answered, answer, err := d.Send.Post(ctx, s.URL, h, body)
 	a.Took = hansa.Duration(d.Now().Sub(a.At))
 	a.Status = status

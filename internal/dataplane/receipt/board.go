@@ -97,9 +97,10 @@ type Fact struct {
 	Position int64
 }
 
-// Facts lists the steps of a record that party may see, oldest first.
+// Facts lists the steps of a record that party may see: flow by flow, the
+// opening before the end, each in the order in which it was written down.
 func (b *Book) Facts(ctx context.Context, party hansa.PartyID, dataset hansa.DatasetID, record string) (list []Fact, err error) {
-	all, err := b.facts(ctx, `dataset = ? AND record = ? ORDER BY id`, string(dataset), record)
+	all, err := b.facts(ctx, `dataset = ? AND record = ? ORDER BY flow, generation DESC, number`, string(dataset), record)
 	for i := range all {
 		if f := &all[i]; party != "" && (f.Step.Party == party || f.giver == party) {
 			list = append(list, f.Fact)
@@ -137,11 +138,11 @@ func (b *Book) facts(ctx context.Context, where string, args ...any) (list []kep
 
 // steps reads rows and holds each to its checksum (decision 1b).
 func steps(tx hansa.Tx, where string, args ...any) (list []kept, err error) {
-	rows, err := tx.Query(`SELECT id, giver, flow, salt, doc, leaf, batch, position FROM receipt_steps WHERE `+where, args...) //nolint:gosec // where is a constant of this room
+	rows, err := tx.Query(`SELECT id, giver, flow, salt, doc, leaf, batch, position FROM receipt_steps WHERE `+where, args...)
 	if err != nil {
 		return nil, fmt.Errorf("read steps: %w", err)
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }() // rows.Err says what went wrong
 	for rows.Next() {
 		var f kept
 		var salt, leaf []byte
@@ -164,7 +165,7 @@ func steps(tx hansa.Tx, where string, args ...any) (list []kept, err error) {
 // returns how many. What a crash left unsealed is sealed by the next call.
 func (b *Book) Seal(ctx context.Context, now time.Time) (n int, err error) {
 	err = b.DB.Write(ctx, func(tx hansa.Tx) error {
-		list, err := steps(tx, `batch = '' ORDER BY giver, flow, id LIMIT ?`, SealMax)
+		list, err := steps(tx, `batch = '' ORDER BY giver, flow, record, generation DESC, number LIMIT ?`, SealMax)
 		if err != nil {
 			return err
 		}

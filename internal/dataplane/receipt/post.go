@@ -74,10 +74,8 @@ func (b *Book) parse(ctx context.Context, flow *hansa.Flow, doc []byte, a *Answe
 	if err := r.Validate(); err != nil {
 		return nil, err
 	}
-	switch r.Step {
-	case hansa.StepOffered, hansa.StepFetched, hansa.StepSilent:
+	if r.Step == hansa.StepOffered || r.Step == hansa.StepFetched || r.Step == hansa.StepSilent {
 		return nil, hansa.Fielded("/step", "the step %s is written by the giving node, a receiver does not state it", r.Step)
-	default:
 	}
 	now := b.Now()
 	switch {

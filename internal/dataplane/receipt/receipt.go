@@ -88,8 +88,8 @@ func Migrations() []hansa.Migration {
 		`CREATE INDEX receipt_ladders_board ON receipt_ladders (giver, dataset, offered)`,
 		`CREATE INDEX receipt_ladders_party ON receipt_ladders (party, record)`,
 		`CREATE INDEX receipt_ladders_due ON receipt_ladders (due) WHERE fetched = 0 AND acted = 0 AND silent = 0 AND over = 0`,
-		`CREATE INDEX receipt_ladders_unfetched ON receipt_ladders (flow, record) WHERE fetched = 0`,
-		`CREATE TABLE receipt_steps (id TEXT PRIMARY KEY, flow TEXT NOT NULL, record TEXT NOT NULL, generation TEXT NOT NULL, step TEXT NOT NULL,
+		`CREATE INDEX receipt_ladders_unfetched ON receipt_ladders (flow, record) WHERE fetched = 0 AND over = 0`,
+		`CREATE TABLE receipt_steps (id TEXT PRIMARY KEY, flow TEXT NOT NULL, record TEXT NOT NULL, generation TEXT NOT NULL, number BIGINT NOT NULL,
 			digest TEXT NOT NULL, giver TEXT NOT NULL, dataset TEXT NOT NULL, salt BLOB NOT NULL, doc BLOB NOT NULL, leaf BLOB NOT NULL,
 			batch TEXT NOT NULL DEFAULT '', position BIGINT NOT NULL DEFAULT 0)`,
 		`CREATE UNIQUE INDEX receipt_steps_once ON receipt_steps (flow, record, generation, digest)`,
@@ -170,16 +170,19 @@ func (b *Book) Offer(tx hansa.Tx, flow *hansa.Flow, rec *hansa.Record, silent ti
 	if !rec.Live() {
 		g = Ending
 	}
-	if g == Ending {
-		open, err := find(tx, flow.ID, rec.ID, Opening)
-		if err != nil || open == nil {
-			return err // what was never offered need not be cleared
-		}
-		if open.Over == 0 {
-			open.Over = now.UnixMicro()
-			if err := open.save(tx); err != nil {
-				return err
-			}
+	other := map[Generation]Generation{Opening: Ending, Ending: Opening}[g]
+	before, err := find(tx, flow.ID, rec.ID, other)
+	switch {
+	case err != nil:
+		return err
+	case before == nil && g == Ending:
+		return nil // what was never offered need not be cleared
+	case before != nil && before.Version > rec.Version:
+		return nil // an older word replaces nothing
+	case before != nil && before.Over == 0:
+		before.Over = now.UnixMicro()
+		if err := before.save(tx); err != nil {
+			return err
 		}
 	}
 	l, err := find(tx, flow.ID, rec.ID, g)
@@ -194,22 +197,23 @@ func (b *Book) Offer(tx hansa.Tx, flow *hansa.Flow, rec *hansa.Record, silent ti
 			Flow: flow.ID, Record: rec.ID, Generation: g, Dataset: rec.Dataset, Giver: flow.From, Party: flow.To,
 			Offered: now.UnixMicro(), Times: map[hansa.Step]time.Time{},
 		}
-		if silent > 0 {
-			l.Due = now.Add(silent).UnixMicro()
-		}
 	}
-	l.Version, l.Over = rec.Version, 0
+	// A new version waits to be fetched and answered anew.
+	l.Version, l.Over, l.Fetched, l.Acted, l.Silent, l.Due = rec.Version, 0, 0, 0, 0, 0
+	if silent > 0 {
+		l.Due = now.Add(silent).UnixMicro()
+	}
 	return b.add(tx, l, Step{Step: hansa.StepOffered, At: now, Evidence: hansa.EvidenceNode, Version: rec.Version})
 }
 
 // Fetched notes that the receiver of flow was handed these records' present
 // versions. Records without a ladder, and repeats, are passed over.
 func (b *Book) Fetched(tx hansa.Tx, flow hansa.FlowID, records []string, at time.Time) error {
-	rows, err := tx.Query(`SELECT `+ladderColumns+` FROM receipt_ladders WHERE flow = ? AND fetched = 0`, string(flow))
+	rows, err := tx.Query(`SELECT `+ladderColumns+` FROM receipt_ladders WHERE flow = ? AND fetched = 0 AND over = 0`, string(flow))
 	if err != nil {
 		return fmt.Errorf("read what is to be fetched: %w", err)
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }() // rows.Err says what went wrong
 	var open []*ladder
 	for rows.Next() {
 		l, err := scanLadder(rows)
@@ -226,7 +230,7 @@ func (b *Book) Fetched(tx hansa.Tx, flow hansa.FlowID, records []string, at time
 		handed[id] = true
 	}
 	for _, l := range open {
-		if !handed[l.Record] || l.Over != 0 {
+		if !handed[l.Record] {
 			continue
 		}
 		l.Fetched = at.UnixMicro()
@@ -257,8 +261,8 @@ func (b *Book) add(tx hansa.Tx, l *ladder, s Step) error {
 	}
 	salt := hansa.NewSalt()
 	leaf := hansa.Leaf(hansa.FactReceipt, salt, doc)
-	if _, err := tx.Exec(`INSERT INTO receipt_steps (id, flow, record, generation, step, digest, giver, dataset, salt, doc, leaf) VALUES (?,?,?,?,?,?,?,?,?,?,?)`,
-		s.ID, string(l.Flow), l.Record, string(l.Generation), string(s.Step), digest, string(l.Giver), string(l.Dataset), salt[:], doc, leaf[:]); err != nil {
+	if _, err := tx.Exec(`INSERT INTO receipt_steps (id, flow, record, generation, number, digest, giver, dataset, salt, doc, leaf) VALUES (?,?,?,?,?,?,?,?,?,?,?)`,
+		s.ID, string(l.Flow), l.Record, string(l.Generation), l.Steps, digest, string(l.Giver), string(l.Dataset), salt[:], doc, leaf[:]); err != nil {
 		return fmt.Errorf("keep a step: %w", err)
 	}
 	l.Steps++

@@ -125,7 +125,7 @@ func (w *world) post(doc string) receipt.Answer {
 	return a[0]
 }
 
-func (w *world) doc(id string, version int64, step hansa.Step, at time.Time) string {
+func (*world) doc(id string, version int64, step hansa.Step, at time.Time) string {
 	return fmt.Sprintf(`{"flow":"f1","record":%q,"version":%d,"step":%q,"at":%q}`, id, version, step, at.Format(time.RFC3339))
 }
 

@@ -18,11 +18,11 @@ type Shown struct {
 
 // ladders returns those of flow that have not run out.
 func ladders(tx hansa.Tx, where string, args ...any) (list []*ladder, err error) {
-	rows, err := tx.Query(`SELECT `+ladderColumns+` FROM receipt_ladders WHERE `+where, args...) //nolint:gosec // where is a constant of this room
+	rows, err := tx.Query(`SELECT `+ladderColumns+` FROM receipt_ladders WHERE `+where, args...)
 	if err != nil {
 		return nil, fmt.Errorf("read ladders: %w", err)
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }() // rows.Err says what went wrong
 	for rows.Next() {
 		l, err := scanLadder(rows)
 		if err != nil {
@@ -79,9 +79,7 @@ func seen(l *ladder, shown bool) (step hansa.Step, reason string) {
 
 // Observed notes a step that a third party's list or a return flow showed.
 func (b *Book) Observed(ctx context.Context, flow hansa.FlowID, record string, step hansa.Step, reason string, at time.Time) error {
-	switch step {
-	case hansa.StepLive, hansa.StepContradicted, hansa.StepCleared:
-	default:
+	if step != hansa.StepLive && step != hansa.StepContradicted && step != hansa.StepCleared {
 		return hansa.Fielded("/step", "what can be observed is live, contradicted or cleared, not %q", step)
 	}
 	return b.DB.Write(ctx, func(tx hansa.Tx) error {
