@@ -61,6 +61,9 @@ func settle(tmp, path string) error {
 // and begins a new epoch in it. target must not exist. What the node then signs of
 // the restore is the node's to do, before it serves.
 func Restore(ctx context.Context, backup, target string, now time.Time) (err error) {
+	if target, err = filepath.Abs(target); err != nil {
+		return err
+	}
 	if _, err := os.Stat(target); err == nil {
 		return hansa.Errorf(hansa.Conflict, "there is a database at %s already", target).WithHint("name a new data folder")
 	}

@@ -64,6 +64,10 @@ var _ hansa.DB = (*Store)(nil)
 // Open opens or creates the database at path, for this process alone. A second
 // opener is told who holds it.
 func Open(ctx context.Context, path string, cfg Config) (*Store, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, err
 	}

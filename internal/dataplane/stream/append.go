@@ -3,6 +3,8 @@ package stream
 import (
 	"context"
 	"database/sql"
+	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -52,6 +54,7 @@ type appending struct {
 	head    head
 	known   map[string]*present
 	rows    []*row
+	stale   []int64
 	out     []Accepted
 }
 
@@ -122,6 +125,11 @@ func (a *appending) run(mem *set, recs []*hansa.Record, packed []*row, now time.
 	if err := a.show(); err != nil {
 		return err
 	}
+	for _, place := range a.stale {
+		if _, err := a.tx.Exec(`DELETE FROM stream_record WHERE place = ?`, place); err != nil {
+			return err
+		}
+	}
 	if _, err := a.tx.Exec(`UPDATE stream_dataset SET seq = ?, bytes = ? WHERE number = ?`, a.head.seq, a.head.bytes, a.number); err != nil {
 		return err
 	}
@@ -142,7 +150,6 @@ func (a *appending) open(mem *set) (err error) {
 		}
 		_, err = a.tx.Exec(`INSERT INTO stream_dataset (number, party, dataset, seq, first, sealed, bytes, epoch, base) VALUES (?, ?, ?, 0, 0, 0, 0, ?, 0)`,
 			a.number, string(a.party.id), string(a.dataset), a.party.stream.epoch.Number)
-		mem.number.Store(0) // known to others once it is committed
 		return err
 	}
 	return a.tx.QueryRow(headQuery, a.number).Scan(a.head.fields()...)
@@ -218,8 +225,11 @@ func (a *appending) place(r *hansa.Record, x *row) error {
 	case x.version == k.version && same(x.digest, k.digest):
 		a.out = append(a.out, Accepted{Outcome: Repeat, Cursor: a.cursorOf(k.place)})
 		return nil
-	default:
-		again, known, err := a.earlier(k, x)
+	case x.version == k.version:
+		outcome = Revision
+		r.Defects = append(slices.Clone(r.Defects), hansa.Finding{Rule: "VER-01", Severity: hansa.Warning, Field: "/version", Message: "the content changed and the version did not", Mend: "raise the version with each change"})
+	case x.version < k.version:
+		again, err := a.earlier(k, x)
 		if err != nil {
 			return err
 		}
@@ -227,13 +237,8 @@ func (a *appending) place(r *hansa.Record, x *row) error {
 			a.out = append(a.out, Accepted{Outcome: Repeat, Cursor: a.cursorOf(again)})
 			return nil
 		}
-		if x.version < k.version {
-			outcome = Older
-			r.Defects = append(r.Defects, hansa.Finding{Rule: "VER-02", Severity: hansa.Warning, Field: "/version", Message: "a higher version was there already; this one is kept and does not replace it", Mend: "raise the version with each change"})
-		} else if known {
-			outcome = Revision
-			r.Defects = append(r.Defects, hansa.Finding{Rule: "VER-01", Severity: hansa.Warning, Field: "/version", Message: "the content changed and the version did not", Mend: "raise the version with each change"})
-		}
+		outcome = Older
+		r.Defects = append(slices.Clone(r.Defects), hansa.Finding{Rule: "VER-02", Severity: hansa.Warning, Field: "/version", Message: "a higher version was there already; this one is kept and does not replace it", Mend: "raise the version with each change"})
 	}
 	if outcome != Stored {
 		if err := x.defective(r.Defects); err != nil {
@@ -246,6 +251,9 @@ func (a *appending) place(r *hansa.Record, x *row) error {
 	x.prev = k.newest
 	k.newest, k.dirty = x.place, true
 	if outcome != Older {
+		if k.place != 0 && k.place&seqMask <= a.head.first {
+			a.stale = append(a.stale, k.place) // kept beyond its time, because it showed
+		}
 		k.version, k.place, k.digest, k.live = x.version, x.place, x.digest[:], r.Live()
 		a.replaced(r)
 	}
@@ -272,35 +280,35 @@ func (a *appending) cursorOf(place int64) hansa.Cursor {
 	return a.party.stream.cursor(a.dataset, place&seqMask)
 }
 
-// earlier looks through the versions of a record: at which place the same version
-// with the same bytes stands, and whether that version is known at all.
-func (a *appending) earlier(k *present, x *row) (again int64, known bool, err error) {
-	if x.version > k.version {
-		return 0, false, nil // higher than all before: no need to look
-	}
-	for at, n := k.newest, 0; at != 0 && n < historyMax; n++ {
+// earlierMax bounds the versions that are looked through for a repeat.
+const earlierMax = 64
+
+// earlier finds the newest row of x's version, among the last earlierMax, and
+// returns its place when it has the same bytes: then x is a repeat.
+func (a *appending) earlier(k *present, x *row) (again int64, err error) {
+	for at, n := k.newest, 0; at != 0 && n < earlierMax; n++ {
 		var version, prev int64
 		var digest []byte
 		if y := a.unsaved(at); y != nil {
 			version, prev, digest = y.version, y.prev, y.digest[:]
 		} else {
 			err := a.tx.QueryRow(`SELECT version, digest, prev FROM stream_record WHERE place = ?`, at).Scan(&version, &digest, &prev)
-			if err == sql.ErrNoRows {
-				break // trimmed
+			if errors.Is(err, sql.ErrNoRows) {
+				return 0, nil // trimmed
 			}
 			if err != nil {
-				return 0, false, err
+				return 0, err
 			}
 		}
 		if version == x.version {
-			known = true
 			if same(x.digest, digest) {
-				return at, true, nil
+				return at, nil
 			}
+			return 0, nil
 		}
 		at = prev
 	}
-	return 0, known, nil
+	return 0, nil
 }
 
 // unsaved finds a row of this very call.

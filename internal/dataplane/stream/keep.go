@@ -194,6 +194,9 @@ func (p *Party) Erase(ctx context.Context, dataset hansa.DatasetID, id string, t
 			if _, err := tx.Exec(`UPDATE stream_record SET body = NULL, original = NULL, defects = NULL, salt = NULL WHERE place = ?`, x.place); err != nil {
 				return err
 			}
+			if _, err := tx.Exec(`UPDATE stream_dataset SET bytes = bytes - ? WHERE number = ?`, len(x.body)+len(x.original), number); err != nil {
+				return err
+			}
 			n++
 		}
 		_, err = tx.Exec(`UPDATE stream_present SET live = 0 WHERE number = ? AND id = ?`, number, id)
@@ -233,11 +236,17 @@ func (p *Party) Trim(ctx context.Context, dataset hansa.DatasetID, keep Keep, no
 		if err != nil || number == 0 {
 			return err
 		}
-		upTo, bytes, err := trimEdge(tx, &h, number, keep, now)
+		upTo, err := trimEdge(tx, &h, number, keep, now)
 		if err != nil || upTo <= h.first {
 			return err
 		}
 		low, high := number<<seqBits|h.first, number<<seqBits|upTo
+		var bytes int64
+		err = tx.QueryRow(`SELECT COALESCE(SUM(COALESCE(LENGTH(body), 0) + COALESCE(LENGTH(original), 0)), 0) FROM stream_record
+			WHERE place > ? AND place <= ? AND place NOT IN (SELECT place FROM stream_present WHERE number = ? AND live = 1)`, low, high, number).Scan(&bytes)
+		if err != nil {
+			return err
+		}
 		res, err := tx.Exec(`DELETE FROM stream_record WHERE place > ? AND place <= ? AND place NOT IN (SELECT place FROM stream_present WHERE number = ? AND live = 1)`, low, high, number)
 		if err != nil {
 			return err
@@ -256,19 +265,20 @@ func (p *Party) Trim(ctx context.Context, dataset hansa.DatasetID, keep Keep, no
 	return gone, err
 }
 
-// trimEdge finds the last record to trim, and the bytes up to it.
-func trimEdge(tx hansa.Tx, h *head, number int64, keep Keep, now time.Time) (upTo, bytes int64, err error) {
+// trimEdge finds the last record to trim.
+func trimEdge(tx hansa.Tx, h *head, number int64, keep Keep, now time.Time) (upTo int64, err error) {
+	var bytes int64
 	rows, err := tx.Query(`SELECT place, received, COALESCE(LENGTH(body), 0) + COALESCE(LENGTH(original), 0) FROM stream_record
 		WHERE place > ? AND place <= ? ORDER BY place LIMIT ?`, number<<seqBits|h.first, number<<seqBits|h.sealed, trimMax)
 	if err != nil {
-		return 0, 0, err
+		return 0, err
 	}
 	defer rows.Close() //nolint:errcheck // rows.Err says what went wrong
 	upTo = h.first
 	for rows.Next() {
 		var place, received, size int64
 		if err := rows.Scan(&place, &received, &size); err != nil {
-			return 0, 0, err
+			return 0, err
 		}
 		old := keep.AgeMax > 0 && now.Sub(time.UnixMilli(received)) > keep.AgeMax
 		large := keep.BytesMax > 0 && h.bytes-bytes > keep.BytesMax
@@ -277,7 +287,7 @@ func trimEdge(tx hansa.Tx, h *head, number int64, keep Keep, now time.Time) (upT
 		}
 		upTo, bytes = place&seqMask, bytes+size
 	}
-	return upTo, bytes, rows.Err()
+	return upTo, rows.Err()
 }
 
 // Walk checks up to limit stored rows after place against their checksums, and

@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 	"iter"
+	"slices"
 
 	"github.com/hansa-exchange/hansa"
 )
@@ -24,7 +25,7 @@ func (p *Party) Changed(dataset hansa.DatasetID) <-chan struct{} {
 // cursor that is none is Invalid; of a lost epoch, or from before what is kept,
 // NotFound/CodeGone with the cursor to resume from in the error's Field.
 func (p *Party) Read(ctx context.Context, dataset hansa.DatasetID, since hansa.Cursor, limit int) (recs []*hansa.Record, next hansa.Cursor, err error) {
-	limit = min(limit, ReadMax)
+	limit = max(0, min(limit, ReadMax))
 	mem, err := p.set(dataset)
 	if err != nil {
 		return nil, "", err
@@ -231,20 +232,19 @@ func (p *Party) chain(tx hansa.Tx, mem *set, dataset hansa.DatasetID, id, from s
 	if number, err = p.number(tx, mem, dataset); err != nil || number == 0 {
 		return nil, number, err
 	}
-	query := `SELECT place FROM stream_present WHERE number = ? AND id = ?`
-	if from == "newest" {
-		query = `SELECT newest FROM stream_present WHERE number = ? AND id = ?`
-	}
-	places, err := tx.Query(query, number, id)
+	places, err := tx.Query(`SELECT place, newest FROM stream_present WHERE number = ? AND id = ?`, number, id)
 	if err != nil {
 		return nil, number, err
 	}
-	var at int64
+	var shows, at int64
 	if places.Next() {
-		err = places.Scan(&at)
+		err = places.Scan(&shows, &at)
 	}
 	if e := places.Close(); err == nil {
 		err = e
+	}
+	if from == "place" {
+		at = shows
 	}
 	for at != 0 && err == nil && len(list) < most {
 		var x *row
@@ -253,6 +253,13 @@ func (p *Party) chain(tx hansa.Tx, mem *set, dataset hansa.DatasetID, id, from s
 		}
 		list = append(list, x)
 		at = x.prev
+	}
+	// What shows is kept beyond its time, when the rows that lead to it are gone.
+	if err == nil && shows != 0 && !slices.ContainsFunc(list, func(x *row) bool { return x.place == shows }) {
+		var x *row
+		if x, err = p.rowAt(tx, shows); err == nil && x != nil {
+			list = append(list, x)
+		}
 	}
 	return list, number, err
 }

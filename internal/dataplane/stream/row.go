@@ -84,6 +84,10 @@ func (x *row) doc(dataset hansa.DatasetID) []byte {
 	b = append(b, `,"received":"`...)
 	b = time.UnixMilli(x.received).UTC().AppendFormat(b, "2006-01-02T15:04:05.000Z07:00")
 	b = append(b, '"')
+	if x.mime != "" {
+		b = append(b, `,"type":`...)
+		b = appendString(b, x.mime)
+	}
 	for _, part := range [...]struct {
 		name  string
 		bytes []byte
@@ -134,7 +138,7 @@ func scanRow(rows *sql.Rows) (*row, error) {
 	}
 	copy(x.digest[:], digest)
 	copy(x.leaf[:], leaf)
-	x.erased = salt == nil
+	x.erased = salt == nil && x.body == nil && x.original == nil && x.defects == nil
 	copy(x.salt[:], salt)
 	if len(digest) != 32 || len(leaf) != 32 || !x.erased && len(salt) != 16 {
 		x.leaf = hansa.Hash{} // damaged: it will not match

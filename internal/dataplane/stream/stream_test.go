@@ -92,7 +92,7 @@ func TestVersions(t *testing.T) {
 		}
 		return out[0]
 	}
-	first := put(record("a", 2, "closed"))
+	put(record("a", 2, "closed"))
 	for _, tc := range []struct {
 		name string
 		rec  *hansa.Record
@@ -104,7 +104,7 @@ func TestVersions(t *testing.T) {
 		{"the same version, other bytes", record("a", 2, "closed, fire"), stream.Revision, "VER-01", "closed, fire"},
 		{"a lower version", record("a", 1, "will close"), stream.Older, "VER-02", "closed, fire"},
 		{"that lower version again", record("a", 1, "will close"), stream.Repeat, "", "closed, fire"},
-		{"the first bytes again", record("a", 2, "closed"), stream.Repeat, "", "closed, fire"},
+		{"the first bytes again: the publisher went back", record("a", 2, "closed"), stream.Revision, "VER-01", "closed"},
 		{"a higher version", record("a", 3, "fire out"), stream.Stored, "", "fire out"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -124,11 +124,8 @@ func TestVersions(t *testing.T) {
 			}
 		})
 	}
-	if again := put(record("a", 2, "closed")); again.Cursor != first.Cursor {
-		t.Errorf("a repeat got cursor %s, want the first's %s", again.Cursor, first.Cursor)
-	}
-	if h, err := p.History(t.Context(), data, "a"); err != nil || len(h) != 4 {
-		t.Errorf("%d versions (%v), want 4", len(h), err)
+	if h, err := p.History(t.Context(), data, "a"); err != nil || len(h) != 5 {
+		t.Errorf("%d versions (%v), want 5", len(h), err)
 	}
 	re := record("b", 1, "the same closure under a new id")
 	re.Situation.Related.Replaces = []string{"a"}
@@ -231,7 +228,12 @@ func TestModel(t *testing.T) {
 				rt.Fatal(err)
 			}
 			for i, e := range batch {
-				repeat := slices.Contains(log, e)
+				repeat := false
+				for _, old := range log { // the newest of its version, when no higher one has come since
+					if old.id == e.id && old.version == e.version {
+						repeat = old == e
+					}
+				}
 				if got := out[i].Outcome == stream.Repeat; got != repeat {
 					rt.Fatalf("%v: repeat %v, want %v", e, got, repeat)
 				}
