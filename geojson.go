@@ -1,6 +1,7 @@
 package hansa
 
 import (
+	"encoding/json"
 	"strconv"
 )
 
@@ -143,20 +144,25 @@ func (s *scan) take(c byte) bool {
 	return false
 }
 
-// str reads a string; escapes are left as they stand, for no name or type that
-// matters here has any.
+// str reads a string.
 func (s *scan) str() (string, bool) {
 	if !s.take('"') {
 		return "", false
 	}
-	from := s.i
+	from, escaped := s.i, false
 	for s.i < len(s.b) {
 		switch s.b[s.i] {
 		case '\\':
 			s.i += 2
+			escaped = true
 		case '"':
 			s.i++
-			return string(s.b[from : s.i-1]), true
+			if !escaped {
+				return string(s.b[from : s.i-1]), true
+			}
+			var plain string
+			err := json.Unmarshal(s.b[from-1:s.i], &plain)
+			return plain, err == nil
 		default:
 			s.i++
 		}

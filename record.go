@@ -100,15 +100,15 @@ type Provenance struct {
 
 // Observation is a measured or reported fact about a thing at a moment.
 type Observation struct {
-	What       string        `json:"what"` // vehicle, station, car-park, jam, count
-	Subject    string        `json:"subject,omitempty"`
-	Observed   time.Time     `json:"observed"`
-	ValidFor   time.Duration `json:"-"`
-	Geometry   *Geometry     `json:"geometry,omitempty"`
-	Quantities []Quantity    `json:"quantities,omitempty"`
-	State      string        `json:"state,omitempty"`
-	Confidence *float64      `json:"confidence,omitzero"` // 0 to 1
-	Personal   bool          `json:"personal,omitzero"`
+	What       string     `json:"what"` // vehicle, station, car-park, jam, count
+	Subject    string     `json:"subject,omitempty"`
+	Observed   time.Time  `json:"observed"`
+	ValidFor   Duration   `json:"validFor,omitzero"`
+	Geometry   *Geometry  `json:"geometry,omitempty"`
+	Quantities []Quantity `json:"quantities,omitempty"`
+	State      string     `json:"state,omitempty"`
+	Confidence *float64   `json:"confidence,omitzero"` // 0 to 1
+	Personal   bool       `json:"personal,omitzero"`
 }
 
 // Quantity is a named number with its unit (UCUM where there is one).
@@ -156,14 +156,23 @@ func (r *Record) Validate() error {
 	}
 	switch {
 	case r.Kind == KindSituation && r.Situation != nil:
-		return r.Situation.Validate()
+		return beneath("/situation", r.Situation.Validate())
 	case r.Kind == KindObservation && r.Observation != nil:
 		if g := r.Observation.Geometry; g != nil {
-			return g.Validate()
+			return beneath("/observation", g.Validate())
 		}
 		return nil
 	case r.Kind == KindDocument && r.Document != nil:
 		return nil
 	}
 	return Fielded("/kind", "the kind %q does not say what the record holds", r.Kind)
+}
+
+// beneath puts the field of err below the pointer at.
+func beneath(at string, err error) error {
+	if err == nil {
+		return nil
+	}
+	e := Public(err)
+	return e.At(at + e.Field)
 }

@@ -2,6 +2,8 @@ package hansa
 
 import (
 	"encoding/json"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -250,7 +252,15 @@ func (s *Situation) Validate() error {
 	}
 	for i := range s.Recurrence {
 		if err := s.Recurrence[i].Validate(); err != nil {
-			return err
+			e := Public(err)
+			return e.At("/recurrence/" + strconv.Itoa(i) + strings.TrimPrefix(e.Field, "/recurrence"))
+		}
+	}
+	for i := range s.Detours {
+		if g := s.Detours[i].Geometry; g != nil {
+			if err := g.Validate(); err != nil {
+				return beneath("/detours/"+strconv.Itoa(i), err)
+			}
 		}
 	}
 	return nil
