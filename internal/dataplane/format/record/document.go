@@ -22,7 +22,7 @@ type document struct{}
 
 func (document) Read(r io.Reader, in format.Input) iter.Seq2[format.Item, error] {
 	return func(yield func(format.Item, error) bool) {
-		ration := &ration{r: r, left: format.DocumentBytesMax}
+		ration := format.NewRation(r)
 		br := bufio.NewReaderSize(ration, 64<<10)
 		head, _ := br.Peek(headMax) // what is wrong with r shows when it is read
 		if len(bytes.TrimSpace(head)) == 0 && len(head) < headMax {
@@ -45,7 +45,7 @@ func (document) Read(r io.Reader, in format.Input) iter.Seq2[format.Item, error]
 			err = v.one(in, yield)
 		}
 		if !errors.Is(err, io.EOF) && !errors.Is(err, errEnough) {
-			yield(format.Item{}, broken(err))
+			yield(format.Item{}, format.JSONBroken(err))
 		}
 	}
 }
@@ -62,12 +62,12 @@ func enveloped(head []byte) bool {
 // values walks the records of a document.
 type values struct {
 	d      *jsontext.Decoder
-	ration *ration
+	ration *format.Ration
 }
 
 // one hands out the next value as a record.
 func (v *values) one(in format.Input, yield func(format.Item, error) bool) error {
-	v.ration.next(v.d.InputOffset())
+	v.ration.Next(v.d.InputOffset())
 	b, err := v.d.ReadValue()
 	if err != nil {
 		return err
@@ -85,7 +85,7 @@ func (v *values) array(in format.Input, yield func(format.Item, error) bool) err
 		return err
 	}
 	for {
-		v.ration.next(v.d.InputOffset())
+		v.ration.Next(v.d.InputOffset())
 		switch v.d.PeekKind() {
 		case ']':
 			_, err := v.d.ReadToken()
@@ -105,7 +105,7 @@ func (v *values) envelope(in format.Input, yield func(format.Item, error) bool) 
 		return err
 	}
 	for n := 0; ; n++ {
-		v.ration.next(v.d.InputOffset())
+		v.ration.Next(v.d.InputOffset())
 		name, err := v.d.ReadToken()
 		if err != nil {
 			return unfinished(err)
@@ -133,37 +133,4 @@ func unfinished(err error) error {
 		return io.ErrUnexpectedEOF
 	}
 	return err
-}
-
-// ration bounds how many bytes are read for one record and for all.
-type ration struct {
-	r     io.Reader
-	read  int64 // so far
-	until int64 // how far the record at hand may reach
-	left  int64 // of the document
-}
-
-// slack is what the readers between may hold beyond the record at hand.
-const slack = 256 << 10
-
-// next begins a record at the offset from.
-func (l *ration) next(from int64) { l.until = from + hansa.RecordBytesMax + slack }
-
-func (l *ration) Read(p []byte) (int, error) {
-	if l.left <= 0 {
-		return 0, documentTooLarge()
-	}
-	if l.until == 0 {
-		l.until = hansa.RecordBytesMax + slack
-	}
-	if l.read >= l.until {
-		return 0, hansa.Errorf(hansa.Invalid, "a record has at most %d bytes", hansa.RecordBytesMax).With(hansa.CodeTooLarge)
-	}
-	if int64(len(p)) > l.left {
-		p = p[:l.left]
-	}
-	n, err := l.r.Read(p)
-	l.read += int64(n)
-	l.left -= int64(n)
-	return n, err
 }

@@ -87,7 +87,7 @@ func (lines) Read(r io.Reader, in format.Input) iter.Seq2[format.Item, error] {
 		for {
 			line, long, err := readLine(br)
 			if limited.N == 0 {
-				yield(format.Item{}, documentTooLarge())
+				yield(format.Item{}, format.DocumentTooLarge())
 				return
 			}
 			switch trimmed := bytes.TrimSpace(line); {
@@ -102,7 +102,7 @@ func (lines) Read(r io.Reader, in format.Input) iter.Seq2[format.Item, error] {
 				return
 			}
 			if err != nil {
-				yield(format.Item{}, broken(err))
+				yield(format.Item{}, format.JSONBroken(err))
 				return
 			}
 		}
@@ -128,22 +128,4 @@ func readLine(br *bufio.Reader) (line []byte, long int, err error) {
 		return all, n, err
 	}
 	return all, 0, err
-}
-
-func documentTooLarge() *hansa.Error {
-	return hansa.Errorf(hansa.Invalid, "a document has at most %d bytes", format.DocumentBytesMax).With(hansa.CodeTooLarge)
-}
-
-// broken says that the document could not be read on.
-func broken(err error) error {
-	if e, ok := errors.AsType[*hansa.Error](err); ok {
-		return e
-	}
-	if bad, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
-		return refusal(bad)
-	}
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return hansa.Errorf(hansa.Invalid, "the text ends before it is complete").With(hansa.CodeSyntax)
-	}
-	return hansa.Errorf(hansa.Invalid, "the document could not be read to its end: %w", err).With(hansa.CodeSyntax)
 }

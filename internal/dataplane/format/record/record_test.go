@@ -43,7 +43,7 @@ func TestDecode(t *testing.T) {
 }
 
 func TestDecodeRefuses(t *testing.T) {
-	nest := strings.Repeat("[", record.DepthMax) + strings.Repeat("]", record.DepthMax)
+	nest := strings.Repeat("[", format.JSONDepthMax) + strings.Repeat("]", format.JSONDepthMax)
 	for _, tc := range []struct{ name, in, field, says string }{
 		{"no JSON", `kind: situation`, "", "at byte 0"},
 		{"nothing", ``, "", ""},
