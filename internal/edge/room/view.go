@@ -1,0 +1,103 @@
+package room
+
+import (
+	"context"
+	"time"
+
+	"github.com/hansa-exchange/hansa"
+)
+
+// Limits of a page. What goes beyond is left out and counted on the page.
+const (
+	ClosuresMax  = 1000 // listed
+	ReceiversMax = 200  // of one closure
+	StepsMax     = 32   // of one ladder
+	MarkersMax   = 1000
+)
+
+// Source tells the room what there is to show, to this actor alone.
+type Source interface {
+	// Live returns the present situation. selected is the id of the closure whose
+	// detail is wanted, empty for none; one that the actor may not see is as good
+	// as none. What comes back is the room's to keep, never to change.
+	Live(ctx context.Context, actor hansa.Actor, selected string) (Live, error)
+	// Changed returns a channel that is closed at the next change of anything that
+	// Live would tell.
+	Changed() <-chan struct{}
+}
+
+// Live is the present situation of one city.
+type Live struct {
+	City   string         // as people call it
+	Zone   *time.Location // the city's; nil is UTC
+	Now    time.Time      // by the story's clock
+	Factor float64        // how fast that clock runs; 0 and 1 are real time
+	// Closures are in the order to show. Those that ended today are marked by their
+	// lifecycle and listed apart.
+	Closures []Closure
+	Feeds    []Feed
+	// Before is when the last closure ended, for the page without any; zero is unknown.
+	Before time.Time
+}
+
+// Feed is one source with the title that people know it by.
+type Feed struct {
+	Title string // empty takes State.Feed
+	State hansa.FeedState
+}
+
+// Closure is one situation as the room shows it. A zero time is not stated.
+type Closure struct {
+	ID       string // the record's
+	Number   int    // on marker and list; 0 takes its place in the list
+	Name     string // the place, with its direction: Oostertunnel, northbound
+	Kind     string // tunnel, bridge, road
+	Road     string // road number
+	Effect   hansa.Effect
+	Extent   hansa.Extent
+	Vehicles string // to whom alone it applies, in words; empty is all
+	Role     hansa.Role
+	Incident string // id shared by those that belong together
+	Test     bool
+
+	Lifecycle hansa.Lifecycle
+	Cause     string // a hansa.Cause type: vehicle-fire
+	Text      string // the public comment
+	Lang      string // of Text
+	Source    string // who says so, in words
+	Feed      string // the FeedState.Feed that it comes from; empty is entered here
+
+	Published time.Time // when it was first offered
+	Start     time.Time // as planned or first told
+	End       time.Time // as planned or expected
+	EndKind   hansa.EndKind
+	// ActualStart and ActualEnd are as they happened; Repaired says that the cause is gone.
+	ActualStart time.Time
+	ActualEnd   time.Time
+	Repaired    time.Time
+
+	Geometry *hansa.Geometry
+	Detours  []*hansa.Geometry
+	Detour   string // an advised way round in words
+
+	Receivers   []Receiver
+	Contradicts []string // what other records tell otherwise, in words
+}
+
+// Receiver is one party's two ladders for one closure.
+type Receiver struct {
+	Party hansa.PartyID
+	Title string
+	Share float64       // declared share of routed trips, 0 to 1; 0 is undeclared
+	Limit time.Duration // agreed from offered to live; 0 is none agreed
+	Steps []Step        // that it holds, oldest first
+	End   []Step        // that it is over, oldest first
+}
+
+// Step is one rung reached.
+type Step struct {
+	Step     hansa.Step
+	At       time.Time
+	Evidence hansa.Evidence
+	Reason   string
+}
