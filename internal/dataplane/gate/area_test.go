@@ -124,7 +124,7 @@ func TestAreaAnswersAsItsSlowTwin(t *testing.T) {
 		if err != nil {
 			t.Skip("a flat ring")
 		}
-		for range 8 {
+		for range 3 {
 			r := closure()
 			r.Situation.Geometry = drawGeometry(t, 10)
 			got := g.Decide(r, ask()).Rule == gate.Passed

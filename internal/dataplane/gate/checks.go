@@ -93,11 +93,11 @@ func dataset(g *Gate, r *hansa.Record, _ Ask) hansa.Rule {
 }
 
 func mode(g *Gate, r *hansa.Record, a Ask) hansa.Rule {
-	trial, real := g.test || a.Test, r.Mode.IsReal()
+	trial, meant := g.test || a.Test, r.Mode.IsReal()
 	switch {
-	case trial && real:
+	case trial && meant:
 		return RealOnTest
-	case !trial && !real:
+	case !trial && !meant:
 		return TestOnLive
 	}
 	return ""

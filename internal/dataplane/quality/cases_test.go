@@ -36,19 +36,19 @@ func nightly(last string) []hansa.Recurrence {
 func timeCases() []ruleCase {
 	return []ruleCase{
 		{"TIME-02", sound, on(func(s *hansa.Situation) { s.End = s.Start }), nil},
-		{"TIME-03", sound, on(func(s *hansa.Situation) { s.ActualStart, s.ActualEnd = ptr(now), ptr(now.Add(-time.Hour)) }), on(func(s *hansa.Situation) { s.ActualStart, s.ActualEnd = ptr(now), ptr(now) })},
+		{"TIME-03", sound, on(func(s *hansa.Situation) { s.ActualStart, s.ActualEnd = new(now), new(now.Add(-time.Hour)) }), on(func(s *hansa.Situation) { s.ActualStart, s.ActualEnd = new(now), new(now) })},
 		{"TIME-04", sound, func(r *hansa.Record) { r.Updated = now.Add(91 * time.Second) }, func(r *hansa.Record) { r.Updated = now.Add(90 * time.Second) }},
 		{"TIME-05", sound, func(r *hansa.Record) { r.Created = now }, nil},
 		{"TIME-06", sound, on(func(s *hansa.Situation) { s.End = nil }), on(func(s *hansa.Situation) { s.End, s.EndKind = nil, hansa.EndUnknown })},
-		{"TIME-07", sound, on(func(s *hansa.Situation) { s.End = ptr(now.Add(-time.Minute)) }), on(func(s *hansa.Situation) { s.End, s.EndRule = ptr(now.Add(-time.Minute)), hansa.EndAtPlannedEnd })},
+		{"TIME-07", sound, on(func(s *hansa.Situation) { s.End = new(now.Add(-time.Minute)) }), on(func(s *hansa.Situation) { s.End, s.EndRule = new(now.Add(-time.Minute)), hansa.EndAtPlannedEnd })},
 		{"TIME-08", sound, on(func(s *hansa.Situation) { s.Recurrence = []hansa.Recurrence{{From: "22:00", To: "05:00"}} }), on(func(s *hansa.Situation) { s.Recurrence = nightly("") })},
-		{"TIME-09", sound, on(func(s *hansa.Situation) { s.Recurrence = nightly("2020-01-01") }), on(func(s *hansa.Situation) { s.Recurrence, s.End = nightly("2026-08-01"), ptr(now.AddDate(0, 0, 3)) })},
-		{"TIME-10", sound, on(func(s *hansa.Situation) { s.Start = nil }), on(func(s *hansa.Situation) { s.Start, s.ActualStart = nil, ptr(now) })},
+		{"TIME-09", sound, on(func(s *hansa.Situation) { s.Recurrence = nightly("2020-01-01") }), on(func(s *hansa.Situation) { s.Recurrence, s.End = nightly("2026-08-01"), new(now.AddDate(0, 0, 3)) })},
+		{"TIME-10", sound, on(func(s *hansa.Situation) { s.Start = nil }), on(func(s *hansa.Situation) { s.Start, s.ActualStart = nil, new(now) })},
 		{"TIME-11", sound, func(r *hansa.Record) { r.Updated = time.Time{} }, nil},
-		{"TIME-12", sound, on(func(s *hansa.Situation) { s.ActualEnd = ptr(now.Add(time.Hour)) }), on(func(s *hansa.Situation) { s.ActualEnd = ptr(now) })},
-		{"TIME-13", sound, on(func(s *hansa.Situation) { s.ActualStart = ptr(now.Add(time.Hour)) }), on(func(s *hansa.Situation) { s.ActualStart = ptr(now) })},
-		{"TIME-14", sound, on(func(s *hansa.Situation) { s.End = ptr(now.AddDate(6, 0, 0)) }), on(func(s *hansa.Situation) { s.End = ptr(now.AddDate(4, 0, 0)) })},
-		{"TIME-15", sound, on(func(s *hansa.Situation) { s.Start = ptr(time.Unix(1_783_000, 0)) }), nil},
+		{"TIME-12", sound, on(func(s *hansa.Situation) { s.ActualEnd = new(now.Add(time.Hour)) }), on(func(s *hansa.Situation) { s.ActualEnd = new(now) })},
+		{"TIME-13", sound, on(func(s *hansa.Situation) { s.ActualStart = new(now.Add(time.Hour)) }), on(func(s *hansa.Situation) { s.ActualStart = new(now) })},
+		{"TIME-14", sound, on(func(s *hansa.Situation) { s.End = new(now.AddDate(6, 0, 0)) }), on(func(s *hansa.Situation) { s.End = new(now.AddDate(4, 0, 0)) })},
+		{"TIME-15", sound, on(func(s *hansa.Situation) { s.Start = new(time.Unix(1_783_000, 0)) }), nil},
 		{"TIME-16", sound, on(func(s *hansa.Situation) { s.EndKind = hansa.EndUnknown }), nil},
 		{"TIME-17", sound, func(r *hansa.Record) { r.Updated, r.Situation.End = now.AddDate(-2, 0, 0), nil }, func(r *hansa.Record) { r.Situation.End = nil }},
 		{"TIME-18", sound, on(func(s *hansa.Situation) { s.Recurrence = []hansa.Recurrence{{Zone: "UTC", From: "25:00", To: "26:00"}} }), on(func(s *hansa.Situation) { s.Recurrence = nightly("") })},
@@ -114,20 +114,20 @@ func textCases() []ruleCase {
 
 func lifeCases() []ruleCase {
 	ended := func(r *hansa.Record) {
-		r.Update, r.Situation.Lifecycle, r.Situation.ActualEnd = hansa.End, hansa.Ended, ptr(now)
+		r.Update, r.Situation.Lifecycle, r.Situation.ActualEnd = hansa.End, hansa.Ended, new(now)
 	}
 	return []ruleCase{
 		{"LIFE-01", sound, func(r *hansa.Record) {
 			r.Update, r.Situation.Lifecycle, r.Situation.EndKind = hansa.End, hansa.Ended, hansa.EndUnknown
 		}, ended},
-		{"LIFE-02", sound, on(func(s *hansa.Situation) { s.Repaired = ptr(now) }), func(r *hansa.Record) { ended(r); r.Situation.Repaired = ptr(now) }},
+		{"LIFE-02", sound, on(func(s *hansa.Situation) { s.Repaired = new(now) }), func(r *hansa.Record) { ended(r); r.Situation.Repaired = new(now) }},
 		{"LIFE-03", sound, on(func(s *hansa.Situation) { s.Lifecycle = hansa.Cancelled }), func(r *hansa.Record) { r.Update, r.Situation.Lifecycle = hansa.Redact, hansa.Cancelled }},
-		{"LIFE-04", sound, on(func(s *hansa.Situation) { s.Start = ptr(now.Add(10 * time.Minute)) }), on(func(s *hansa.Situation) { s.Start = ptr(now.Add(time.Minute)) })},
+		{"LIFE-04", sound, on(func(s *hansa.Situation) { s.Start = new(now.Add(10 * time.Minute)) }), on(func(s *hansa.Situation) { s.Start = new(now.Add(time.Minute)) })},
 		{"LIFE-05", sound, on(func(s *hansa.Situation) { s.Lifecycle = hansa.Ended }), ended},
 		{"LIFE-06", sound, func(r *hansa.Record) { r.Update = hansa.End }, ended},
-		{"LIFE-07", sound, on(func(s *hansa.Situation) { s.Lifecycle, s.Start = hansa.Planned, ptr(now.Add(-2*time.Hour)) }), on(func(s *hansa.Situation) { s.Lifecycle, s.Start = hansa.Planned, ptr(now) })},
+		{"LIFE-07", sound, on(func(s *hansa.Situation) { s.Lifecycle, s.Start = hansa.Planned, new(now.Add(-2*time.Hour)) }), on(func(s *hansa.Situation) { s.Lifecycle, s.Start = hansa.Planned, new(now) })},
 		{"LIFE-08", sound, on(func(s *hansa.Situation) { s.Lifecycle = "done" }), nil},
-		{"LIFE-09", sound, on(func(s *hansa.Situation) { s.ActualEnd = ptr(now) }), ended},
+		{"LIFE-09", sound, on(func(s *hansa.Situation) { s.ActualEnd = new(now) }), ended},
 		{"LIFE-10", sound, func(r *hansa.Record) { r.Update = "" }, nil},
 		{"LIFE-11", sound, on(func(s *hansa.Situation) { s.Effect = "shut" }), nil},
 		{"LIFE-12", sound, on(func(s *hansa.Situation) { s.Certainty = hansa.RiskOf }), on(func(s *hansa.Situation) { s.Certainty, s.Lifecycle = hansa.RiskOf, hansa.Planned })},

@@ -21,8 +21,6 @@ var (
 
 func in() quality.Context { return quality.Context{Now: now, Box: &box} }
 
-func ptr(t time.Time) *time.Time { return &t }
-
 // sound returns a closure of a street, active for an hour, that breaks no rule.
 func sound() *hansa.Record {
 	return &hansa.Record{
@@ -30,7 +28,7 @@ func sound() *hansa.Record {
 		Created: now.Add(-time.Hour), Updated: now.Add(-time.Minute), Received: now,
 		Situation: &hansa.Situation{
 			Lifecycle: hansa.Active, Effect: hansa.RoadClosed, Certainty: hansa.Certain,
-			Start: ptr(now.Add(-time.Hour)), End: ptr(now.Add(time.Hour)), EndKind: hansa.EndEstimated,
+			Start: new(now.Add(-time.Hour)), End: new(now.Add(time.Hour)), EndKind: hansa.EndEstimated,
 			Geometry:  hansa.Line(hansa.Position{4.90123, 52.37001}, hansa.Position{4.90321, 52.37102}, hansa.Position{4.90555, 52.37204}),
 			Direction: hansa.BothDirections, Extent: hansa.WholeRoad,
 			Road:   hansa.Road{Name: "Prins Hendrikkade", Number: "s100"},
@@ -163,7 +161,7 @@ func TestPublicationRefusesWhatAnUpdateMustCarry(t *testing.T) {
 		{"not a record", func(r *hansa.Record) { r.ID = "" }, "/id", "needs the publisher's id"},
 		{
 			"an unknown end of what is planned", func(r *hansa.Record) {
-				r.Situation.Lifecycle, r.Situation.Start = hansa.Planned, ptr(now.Add(time.Hour))
+				r.Situation.Lifecycle, r.Situation.Start = hansa.Planned, new(now.Add(time.Hour))
 				r.Situation.End, r.Situation.EndKind = nil, hansa.EndUnknown
 			}, "/situation/end", "RTTI-04",
 		},
