@@ -115,6 +115,17 @@ func BenchmarkDecideArea2000(b *testing.B) {
 	f.Terms.Area = star(2000, hansa.Position{4.9, 52.37}, 0.2)
 	b.Run("inside", func(b *testing.B) { bench(b, f, closure(), gate.Passed) })
 	b.Run("outside", func(b *testing.B) { bench(b, f, corner(), gate.Outside) })
+	b.Run("beside", func(b *testing.B) { bench(b, f, beside(), gate.Outside) })
+}
+
+// beside lies outside of the star, in cells that its edges reach into.
+func beside() *hansa.Record {
+	r := closure()
+	for i := range r.Situation.Geometry.Lines[0] {
+		a := math.Pi/4 + float64(i)*0.004
+		r.Situation.Geometry.Lines[0][i] = hansa.Position{4.9 + 0.2005*math.Cos(a), 52.37 + 0.2005*math.Sin(a)}
+	}
+	return r
 }
 
 // BenchmarkDecideBare is what the same questions cost as a line of code.

@@ -9,7 +9,7 @@ import (
 // Limits of a grid: cells a side, and edges listed for each edge of the area.
 const (
 	sideMax  = 256
-	listsMax = 32
+	listsMax = 64
 )
 
 // grid divides an area's box into n by n cells, row by row.
@@ -24,7 +24,7 @@ type grid struct {
 
 // cut lays the finest grid over x that stays within the limits.
 func (x *area) cut() grid {
-	g := grid{n: min(int(2*math.Sqrt(float64(len(x.edges))))+1, sideMax), west: x.west, south: x.south}
+	g := grid{n: min(int(4*math.Sqrt(float64(len(x.edges))))+1, sideMax), west: x.west, south: x.south}
 	for ; ; g.n = (g.n + 1) / 2 {
 		g.perX, g.perY = float64(g.n)/(x.east-x.west), float64(g.n)/(x.north-x.south)
 		if g.fill(x.edges) {
