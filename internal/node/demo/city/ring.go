@@ -98,13 +98,20 @@ func (c *City) labels() {
 		p          point
 		text, kind string
 	}{
-		{point{-140, -95}, "Oude Stad", "district"}, {point{-760, -420}, "Grachtengordel", "district"},
-		{point{1600, -560}, "Oosterwijk", "district"}, {point{-1820, -420}, "Westerwijk", "district"},
-		{point{-900, -1980}, "Zuid", "district"}, {point{950, -1950}, "Molenbuurt", "district"},
-		{point{900, 2000}, "Noord", "district"}, {point{-1700, 2050}, "Scheepsbouw", "district"},
-		{point{-4300, 700}, "Westhaven", "district"}, {point{4450, 420}, "Oosthaven", "district"},
-		{point{2540, 725}, "Pakhuiseiland", "island"}, {point{1300, 680}, "Koggeneiland", "island"},
-		{point{0, southBank(0) - 60}, "Doggerhaven CS", "station"}, {point{-2000, 560}, "Het Diep", "water"},
+		{point{-140, -95}, "Oude Stad", "district"},
+		{point{-760, -420}, "Grachtengordel", "district"},
+		{point{1600, -560}, "Oosterwijk", "district"},
+		{point{-1820, -420}, "Westerwijk", "district"},
+		{point{-900, -1980}, "Zuid", "district"},
+		{point{950, -1950}, "Molenbuurt", "district"},
+		{point{900, 2000}, "Noord", "district"},
+		{point{-1700, 2050}, "Scheepsbouw", "district"},
+		{point{-4300, 700}, "Westhaven", "district"},
+		{point{4450, 420}, "Oosthaven", "district"},
+		{point{2540, 725}, "Pakhuiseiland", "island"},
+		{point{1300, 680}, "Koggeneiland", "island"},
+		{point{0, southBank(0) - 60}, "Doggerhaven CS", "station"},
+		{point{-2000, 560}, "Het Diep", "water"},
 	} {
 		c.Drawing.Labels = append(c.Drawing.Labels, room.Label{Text: l.text, Kind: l.kind, At: at(l.p)})
 	}

@@ -1,0 +1,450 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/hansa-exchange/hansa"
+	"github.com/hansa-exchange/hansa/internal/edge/api"
+)
+
+type closeCmd struct {
+	Place     string        `arg:"" help:"A named place: a tunnel, bridge or street."`
+	Direction string        `help:"Which direction or tube of it, such as north or b." short:"d"`
+	From      string        `help:"When it closes; now when left out. 2026-11-23T22:00, 22:00 or +2h."`
+	Until     string        `help:"When it opens again, as for --from; unknown when left out."`
+	Estimated bool          `help:"The end is an estimate."`
+	Reason    string        `help:"Why: fire, accident, technical-fault, roadworks, event, ..." short:"r"`
+	Text      string        `help:"A sentence for the public."`
+	Lang      string        `help:"The language of the sentence."`
+	Lane      []int         `help:"Close only this lane; 1 is next to the centre. May be repeated."`
+	Incident  string        `help:"Join it to the incident of this closure."`
+	Role      string        `help:"What it is in its incident." enum:"closure,counter-measure,diversion," default:""`
+	AutoEnd   bool          `help:"Let it end at its planned end without another word." name:"auto-end"`
+	Dataset   string        `help:"The dataset, when you have several of situations."`
+	Test      bool          `help:"Mark it as a test; it reaches test flows only."`
+	Wait      bool          `help:"Watch the receivers, until all have it or the limit passes." short:"w"`
+	Limit     time.Duration `help:"How long --wait watches at most; the flows' own limit when left out."`
+}
+
+func (closeCmd) examples() []string {
+	return []string{"hansa close oostertunnel --direction north --reason fire --wait", "hansa close stadstunnel --from 22:30 --until +6h --reason roadworks", "hansa close wallenweg --lane 2 --reason roadworks"}
+}
+
+func (cmd *closeCmd) Run(ctx context.Context, g *globals, p *printer) error {
+	c, err := g.connect(p)
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	o := api.CloseOrder{
+		Place: cmd.Place, Heading: cmd.Direction, Lanes: cmd.Lane, Reason: cmd.Reason, Text: cmd.Text, Lang: cmd.Lang, Incident: cmd.Incident,
+		Role: hansa.Role(cmd.Role), Dataset: cmd.Dataset, Test: cmd.Test, RequestID: hansa.NewID(now),
+	}
+	if o.From, err = p.when(cmd.From, now, "--from"); err != nil {
+		return err
+	}
+	if o.Until, err = p.when(cmd.Until, now, "--until"); err != nil {
+		return err
+	}
+	if cmd.Estimated {
+		o.EndKind = string(hansa.EndEstimated)
+	}
+	if cmd.AutoEnd {
+		o.EndRule = string(hansa.EndAtPlannedEnd)
+	}
+	var closure api.Closure
+	if err := c.do(ctx, "POST", "/api/v1/closures", o, &closure); err != nil {
+		return err
+	}
+	return cmd.finish(ctx, c, p, closure, cmd.Wait, cmd.Limit, hansa.StepLive)
+}
+
+// finish shows what was done, and watches when asked to.
+func (closeCmd) finish(ctx context.Context, c *client, p *printer, closure api.Closure, wait bool, limit time.Duration, until hansa.Step) error {
+	if !wait {
+		if done, err := p.show(closure); done {
+			return err
+		}
+		fmt.Fprintf(p.out, "%s  %s\n", closure.ID, p.headline(closure))
+		if n := len(closure.Receivers); n > 0 {
+			p.say("Offered to %d receivers. Watch: hansa closures %s", n, closure.ID)
+		}
+		return nil
+	}
+	return watch(ctx, c, p, closure, limit, until)
+}
+
+// headline says in one line what a closure is and how it stands.
+func (p *printer) headline(c api.Closure) string {
+	s := c.Record.Situation
+	state := strings.ReplaceAll(string(s.Lifecycle), "-", " ")
+	when := c.Record.Received
+	switch {
+	case s.Lifecycle == hansa.Ended:
+		state, when = "open again", c.Record.Updated
+	case s.Lifecycle == hansa.Cancelled:
+		state, when = "withdrawn", c.Record.Updated
+	case s.Lifecycle == hansa.Active && s.Repaired != nil:
+		state, when = "closed, repaired but not open", *s.Repaired
+	case s.Lifecycle == hansa.Active && s.Closed():
+		state = "closed"
+		if s.Start != nil {
+			when = *s.Start
+		}
+	case s.Start != nil:
+		when = *s.Start
+	}
+	return clean(c.Title) + "  " + paint(p.colourOut, orange, state) + " " + p.clock(when)
+}
+
+type reopenCmd struct {
+	changeFlags
+	Wait  bool          `help:"Watch until the receivers have cleared it." short:"w"`
+	Limit time.Duration `help:"How long --wait watches at most."`
+}
+
+func (reopenCmd) examples() []string {
+	return []string{"hansa reopen 0199-…", "hansa reopen oostertunnel --wait"}
+}
+
+// changeFlags name a closure and what may be said with a change.
+type changeFlags struct {
+	Closure string `arg:"" help:"The closure's id, or the place when it has one closure."`
+	Text    string `help:"A sentence for the public."`
+	Lang    string `help:"The language of the sentence."`
+}
+
+// change applies what to the closure that is named.
+func (f changeFlags) change(ctx context.Context, g *globals, p *printer, what string, o api.ChangeOrder) (*client, api.Closure, error) {
+	var closure api.Closure
+	c, err := g.connect(p)
+	if err != nil {
+		return nil, closure, err
+	}
+	id, err := f.find(ctx, c)
+	if err != nil {
+		return nil, closure, err
+	}
+	o.Text, o.Lang = f.Text, f.Lang
+	err = c.do(ctx, "POST", "/api/v1/closures/"+url.PathEscape(id)+"/"+what, o, &closure)
+	return c, closure, err
+}
+
+// find resolves a place's name to its one live closure.
+func (f changeFlags) find(ctx context.Context, c *client) (string, error) {
+	var list api.ClosuresBody
+	if err := c.do(ctx, "GET", "/api/v1/closures", nil, &list); err != nil {
+		return "", err
+	}
+	var hits, names []string
+	for _, k := range list.Closures {
+		if k.ID == f.Closure {
+			return k.ID, nil
+		}
+		if strings.Contains(fold(k.Title), fold(f.Closure)) {
+			hits = append(hits, k.ID)
+		}
+		names = append(names, k.ID, k.Title)
+	}
+	switch len(hits) {
+	case 1:
+		return hits[0], nil
+	case 0:
+		e := &failure{exit: exitNotFound, code: "closure", message: fmt.Sprintf("No closure is called %q.", f.Closure), hint: "hansa closures"}
+		if near := nearest(f.Closure, names); near != "" {
+			e.hint = "did you mean " + near + "?"
+		}
+		return "", e
+	}
+	return "", &failure{exit: exitUsage, code: "closure", message: fmt.Sprintf("%q is %d closures: %s.", f.Closure, len(hits), strings.Join(hits, ", ")), hint: "name one by its id"}
+}
+
+func fold(s string) string {
+	return strings.ToLower(strings.NewReplacer("-", "", " ", "", ",", "").Replace(s))
+}
+
+func (cmd *reopenCmd) Run(ctx context.Context, g *globals, p *printer) error {
+	c, closure, err := cmd.change(ctx, g, p, "reopen", api.ChangeOrder{})
+	if err != nil {
+		return err
+	}
+	return closeCmd{}.finish(ctx, c, p, closure, cmd.Wait, cmd.Limit, hansa.StepCleared)
+}
+
+type extendCmd struct {
+	changeFlags
+	Until     string `required:"" help:"The new planned end: 2026-11-23T22:00, 22:00 or +2h."`
+	Estimated bool   `help:"The end is an estimate."`
+}
+
+func (extendCmd) examples() []string { return []string{"hansa extend oostertunnel --until +90m"} }
+
+func (cmd *extendCmd) Run(ctx context.Context, g *globals, p *printer) error {
+	until, err := p.when(cmd.Until, time.Now(), "--until")
+	if err != nil {
+		return err
+	}
+	o := api.ChangeOrder{Until: until}
+	if cmd.Estimated {
+		o.EndKind = string(hansa.EndEstimated)
+	}
+	c, closure, err := cmd.change(ctx, g, p, "extend", o)
+	if err != nil {
+		return err
+	}
+	return closeCmd{}.finish(ctx, c, p, closure, false, 0, "")
+}
+
+type repairedCmd struct{ changeFlags }
+
+func (repairedCmd) examples() []string { return []string{"hansa repaired stadstunnel"} }
+
+func (cmd *repairedCmd) Run(ctx context.Context, g *globals, p *printer) error {
+	c, closure, err := cmd.change(ctx, g, p, "repaired", api.ChangeOrder{})
+	if err != nil {
+		return err
+	}
+	return closeCmd{}.finish(ctx, c, p, closure, false, 0, "")
+}
+
+type withdrawCmd struct{ changeFlags }
+
+func (withdrawCmd) examples() []string {
+	return []string{`hansa withdraw wallenweg --text "Entered by mistake"`}
+}
+
+func (cmd *withdrawCmd) Run(ctx context.Context, g *globals, p *printer) error {
+	c, closure, err := cmd.change(ctx, g, p, "withdraw", api.ChangeOrder{})
+	if err != nil {
+		return err
+	}
+	return closeCmd{}.finish(ctx, c, p, closure, false, 0, "")
+}
+
+type closuresCmd struct {
+	ID  string `arg:"" optional:"" help:"Show one, with each receiver's ladder."`
+	All bool   `help:"Ended and withdrawn ones too."`
+}
+
+func (closuresCmd) examples() []string {
+	return []string{"hansa closures", "hansa closures --json", "hansa closures ID"}
+}
+
+func (cmd *closuresCmd) Run(ctx context.Context, g *globals, p *printer) error {
+	c, err := g.connect(p)
+	if err != nil {
+		return err
+	}
+	if cmd.ID != "" {
+		var closure api.Closure
+		if err := c.do(ctx, "GET", "/api/v1/closures/"+url.PathEscape(cmd.ID), nil, &closure); err != nil {
+			return err
+		}
+		if done, err := p.show(closure); done {
+			return err
+		}
+		fmt.Fprintf(p.out, "%s  %s\n\n", closure.ID, p.headline(closure))
+		p.ladder(closure)
+		return nil
+	}
+	var list api.ClosuresBody
+	if err := c.do(ctx, "GET", "/api/v1/closures?ended="+strconv.FormatBool(cmd.All), nil, &list); err != nil {
+		return err
+	}
+	if done, err := p.show(list); done {
+		return err
+	}
+	rows := [][]string{}
+	for _, k := range list.Closures {
+		live, trouble := 0, []string{}
+		for _, r := range k.Receivers {
+			if r.Step == hansa.StepLive || r.Step == hansa.StepCleared {
+				live++
+			}
+			if word := troubled(r); word != "" {
+				trouble = append(trouble, paint(p.colourOut, pink, clean(r.Title)+" "+word))
+			}
+		}
+		rows = append(rows, []string{k.ID, clean(k.Title), string(k.Record.Situation.Lifecycle), p.at(k.Record.Updated), fmt.Sprintf("%d of %d", live, len(k.Receivers)), strings.Join(trouble, ", ")})
+	}
+	p.table([]string{"ID", "WHERE", "STATE", "SINCE", "LIVE AT", "TROUBLE"}, rows, "")
+	if len(rows) == 0 {
+		p.say("Nothing is closed.")
+	}
+	return nil
+}
+
+// troubled names what is wrong at a receiver, or "".
+func troubled(r api.Receiver) string {
+	switch r.Step {
+	case hansa.StepSilent, hansa.StepRejected, hansa.StepContradicted:
+		return string(r.Step)
+	case hansa.StepOffered, hansa.StepFetched, hansa.StepAcknowledged, hansa.StepHeld, hansa.StepMatched, hansa.StepLive, hansa.StepCleared:
+	}
+	if r.Late {
+		return "late"
+	}
+	return ""
+}
+
+// ladder draws one line a receiver.
+func (p *printer) ladder(c api.Closure) {
+	width := 0
+	for _, r := range c.Receivers {
+		width = max(width, len([]rune(r.Title)))
+	}
+	for _, r := range c.Receivers {
+		fmt.Fprintln(p.out, "  "+p.rung(r, width))
+	}
+}
+
+// rung draws a receiver's bar, its step and its time.
+func (p *printer) rung(r api.Receiver, width int) string {
+	const bar = 24
+	filled := map[hansa.Step]int{hansa.StepOffered: 3, hansa.StepFetched: 8, hansa.StepAcknowledged: 12, hansa.StepHeld: 12, hansa.StepMatched: 18, hansa.StepLive: bar, hansa.StepCleared: bar}[r.Step]
+	colour, word := teal, string(r.Step)
+	if trouble := troubled(r); trouble == "late" {
+		colour, word = yellow, string(r.Step)+", late"
+	} else if trouble != "" {
+		colour, filled = pink, bar
+	}
+	line := paint(p.colourOut, colour, strings.Repeat("━", filled)) + paint(p.colourOut, dim, strings.Repeat("─", bar-filled))
+	if r.Step == hansa.StepSilent {
+		line = paint(p.colourOut, pink, strings.Repeat("┄", bar))
+		word = "no receipt"
+	}
+	after := ""
+	if r.Step != hansa.StepSilent && r.Step != hansa.StepOffered {
+		after = seconds(time.Duration(r.After * float64(time.Second)))
+	}
+	tail := paint(p.colourOut, colour, word)
+	if r.Reason != "" {
+		tail += paint(p.colourOut, dim, "  "+clean(r.Reason))
+	}
+	name := clean(r.Title)
+	return name + strings.Repeat(" ", width-len([]rune(name))+2) + line + " " + fmt.Sprintf("%8s  ", after) + tail
+}
+
+// watch follows a closure until each receiver has reached a step, or the limit
+// has passed; then it says who has not.
+func watch(ctx context.Context, c *client, p *printer, closure api.Closure, limit time.Duration, until hansa.Step) error {
+	if !p.json && p.format == "" {
+		fmt.Fprintf(p.out, "%s  %s\n\n", closure.ID, p.headline(closure))
+	}
+	if limit <= 0 {
+		for _, r := range closure.Receivers {
+			limit = max(limit, time.Duration(r.Limit*float64(time.Second)))
+		}
+		limit = max(limit, 10*time.Second)
+	}
+	wctx, stop := context.WithTimeout(ctx, limit)
+	defer stop()
+	shown := map[hansa.PartyID]string{}
+	for {
+		for _, r := range closure.Receivers {
+			key := string(r.Step) + strconv.FormatBool(r.Late)
+			if shown[r.Party] == key || p.json || p.format != "" {
+				continue
+			}
+			if shown[r.Party] = key; done(r, until) || troubled(r) != "" {
+				fmt.Fprintln(p.out, "  "+p.rung(r, 14))
+			}
+		}
+		if all(closure, until) || wctx.Err() != nil {
+			break
+		}
+		var next api.Closure
+		err := c.do(wctx, "GET", "/api/v1/closures/"+url.PathEscape(closure.ID)+"/wait", nil, &next)
+		if err == nil {
+			closure = next
+		} else if ctx.Err() != nil {
+			return ctx.Err()
+		} else if wctx.Err() == nil {
+			return err
+		}
+	}
+	if err := c.do(ctx, "GET", "/api/v1/closures/"+url.PathEscape(closure.ID), nil, &closure); err != nil {
+		return err
+	}
+	if shown, err := p.show(closure); shown && err != nil {
+		return err
+	}
+	return verdict(closure, until, limit)
+}
+
+func done(r api.Receiver, until hansa.Step) bool {
+	return r.Step == until || until == hansa.StepLive && r.Step == hansa.StepCleared
+}
+
+func all(c api.Closure, until hansa.Step) bool {
+	for _, r := range c.Receivers {
+		if !done(r, until) {
+			return false
+		}
+	}
+	return true
+}
+
+// verdict is the end of --wait: nil when everybody has it, else what was missed.
+func verdict(c api.Closure, until hansa.Step, limit time.Duration) error {
+	n, share, whole := 0, 0.0, 0.0
+	missing := []string{}
+	for _, r := range c.Receivers {
+		whole += r.Share
+		if done(r, until) {
+			n++
+			share += r.Share
+			continue
+		}
+		word := string(r.Step)
+		if r.Reason != "" {
+			word += ": " + r.Reason
+		}
+		missing = append(missing, r.Title+" ("+word+")")
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	reach := ""
+	if whole > 0 {
+		reach = fmt.Sprintf(", %d %% of routed trips as declared", int(math.Round(100*share)))
+	}
+	return missed("%d of %d %s within %s%s; not %s", n, len(c.Receivers), until, seconds(limit), reach, strings.Join(missing, ", "))
+}
+
+// when reads a time: RFC 3339, a local date and time, a time of day (the next
+// one), or +DURATION from now.
+func (p *printer) when(s string, now time.Time, flag string) (*time.Time, error) {
+	if s == "" {
+		return nil, nil //nolint:nilnil // nothing said is no time and no mistake
+	}
+	if d, ok := strings.CutPrefix(s, "+"); ok {
+		if length, err := time.ParseDuration(d); err == nil {
+			t := now.Add(length)
+			return &t, nil
+		}
+	}
+	if t, err := time.Parse(time.RFC3339, s); err == nil {
+		return &t, nil
+	}
+	for _, layout := range []string{"2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02 15:04"} {
+		if t, err := time.ParseInLocation(layout, s, p.zone); err == nil {
+			return &t, nil
+		}
+	}
+	if c, err := time.Parse("15:04", s); err == nil {
+		local := now.In(p.zone)
+		t := time.Date(local.Year(), local.Month(), local.Day(), c.Hour(), c.Minute(), 0, 0, p.zone)
+		if t.Before(now) {
+			t = time.Date(local.Year(), local.Month(), local.Day()+1, c.Hour(), c.Minute(), 0, 0, p.zone)
+		}
+		return &t, nil
+	}
+	return nil, &failure{exit: exitUsage, code: "time", message: fmt.Sprintf("%s is a time such as 22:30, 2026-11-23T22:30 or +2h, not %q.", flag, s), hint: flag + " +2h"}
+}

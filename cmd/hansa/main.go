@@ -1,0 +1,157 @@
+// Command hansa is the exchange in one binary: it runs a node, and it is the
+// client of one. Data goes to standard output, talk to standard error; exit codes
+// are stable and listed by "hansa help exit-codes".
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+	_ "time/tzdata" // zones are known on machines that have none
+
+	"github.com/alecthomas/kong"
+)
+
+// The exit codes. They are part of the contract: never renumber.
+const (
+	exitDone        = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitConnection  = 3
+	exitNotFound    = 4
+	exitNotAllowed  = 5
+	exitRefused     = 6
+	exitMissed      = 7
+	exitProof       = 8
+	exitInterrupted = 130
+)
+
+// commands is the whole command line.
+type commands struct {
+	globals
+
+	Demo       demoCmd       `cmd:"" group:"start" help:"Run a city with six receivers, and watch a tunnel close."`
+	Serve      serveCmd      `cmd:"" group:"start" help:"Run a node."`
+	Doctor     doctorCmd     `cmd:"" group:"start" help:"Say what is wrong, and how to mend it."`
+	Version    versionCmd    `cmd:"" group:"start" help:"Say which build this is."`
+	Close      closeCmd      `cmd:"" group:"desk" help:"Close a place."`
+	Reopen     reopenCmd     `cmd:"" group:"desk" help:"Reopen a closed place."`
+	Extend     extendCmd     `cmd:"" group:"desk" help:"Move a closure's planned end."`
+	Repaired   repairedCmd   `cmd:"" group:"desk" help:"Say that the cause is gone; the road stays closed."`
+	Withdraw   withdrawCmd   `cmd:"" group:"desk" help:"Withdraw a closure that should not have been said."`
+	Closures   closuresCmd   `cmd:"" group:"desk" help:"List closures and how far each receiver has come."`
+	Publish    publishCmd    `cmd:"" group:"data" help:"Put records from a file into a dataset."`
+	Subscribe  subscribeCmd  `cmd:"" group:"data" help:"Follow a flow, in the format you want."`
+	Flows      flowsCmd      `cmd:"" group:"data" help:"List the flows that you give or receive."`
+	Datasets   datasetsCmd   `cmd:"" group:"data" help:"List your datasets."`
+	Lint       lintCmd       `cmd:"" group:"data" help:"Check a file against the rules, without a node."`
+	Convert    convertCmd    `cmd:"" group:"data" help:"Turn a file into another format, without a node."`
+	Deliveries deliveriesCmd `cmd:"" group:"evidence" help:"Show what was handed over, and what waits."`
+	Replay     replayCmd     `cmd:"" group:"evidence" help:"Send a delivery, or a subscription's records, again."`
+	Explain    explainCmd    `cmd:"" group:"evidence" help:"Say who would get a record, and why not."`
+	Proof      proofCmd      `cmd:"" group:"evidence" help:"Fetch the proof of a record, to keep and to verify."`
+	Verify     verifyCmd     `cmd:"" group:"evidence" help:"Check proofs offline."`
+	Erase      eraseCmd      `cmd:"" group:"evidence" help:"Erase a record's content; its proof stands."`
+	Backup     backupCmd     `cmd:"" group:"run" help:"Take a backup of a running node."`
+	Restore    restoreCmd    `cmd:"" group:"run" help:"Restore a backup into a new data folder."`
+	Feeds      feedsCmd      `cmd:"" group:"run" help:"Show how the sources do, and release a held one."`
+	Bench      benchCmd      `cmd:"" group:"run" help:"Measure this machine against a bare baseline."`
+	Context    contextCmd    `cmd:"" group:"run" help:"Keep names for the nodes that you talk to."`
+	Completion completionCmd `cmd:"" group:"run" help:"Print a completion script for your shell."`
+	Help       helpCmd       `cmd:"" group:"run" help:"Read about a topic: exit-codes, environment, receipts, formats, trust."`
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// run executes one command line and returns its exit code.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	var cli commands
+	out := newPrinter(stdin, stdout, stderr)
+	exited := -1
+	parser, err := kong.New(&cli,
+		kong.Name("hansa"),
+		kong.Description("Live data between cities and companies under agreed terms, with proof of delivery."),
+		kong.Writers(stdout, stderr),
+		kong.Exit(func(code int) { exited = code; panic(errExit) }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true, WrapUpperBound: 100}),
+		kong.Help(helpWithExamples),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(out),
+		kong.ExplicitGroups([]kong.Group{
+			{Key: "start", Title: "Start here"},
+			{Key: "desk", Title: "Close and open roads"},
+			{Key: "data", Title: "Give and take data"},
+			{Key: "evidence", Title: "Prove it"},
+			{Key: "run", Title: "Keep it running"},
+		}),
+	)
+	if err != nil {
+		fmt.Fprintln(stderr, "internal error:", err)
+		return exitFailed
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	kctx, err := parse(parser, args)
+	if errors.Is(err, errExit) {
+		return exited
+	}
+	if err != nil {
+		out.json = slices.Contains(args, "--json")
+		return out.fail(usageError(parser, args, err))
+	}
+	cli.globals.apply(out)
+	kctx.Bind(&cli.globals)
+	if err := kctx.Run(); err != nil {
+		if ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, ctx.Err())) {
+			return exitInterrupted
+		}
+		return out.fail(err)
+	}
+	return exitDone
+}
+
+var errExit = errors.New("exit")
+
+// parse turns kong's way of leaving after help into an error.
+func parse(p *kong.Kong, args []string) (k *kong.Context, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			if e, ok := v.(error); ok && errors.Is(e, errExit) {
+				err = errExit
+				return
+			}
+			panic(v)
+		}
+	}()
+	return p.Parse(args)
+}
+
+// usageError names the mistake and the likely command.
+func usageError(p *kong.Kong, args []string, err error) error {
+	hint := "hansa --help"
+	var names []string
+	for _, n := range p.Model.Children {
+		if n.Name == args[0] {
+			hint = "hansa " + args[0] + " --help"
+		}
+		names = append(names, n.Name)
+	}
+	if !slices.Contains(names, args[0]) && !strings.HasPrefix(args[0], "-") {
+		if near := nearest(args[0], names); near != "" {
+			return &failure{exit: exitUsage, code: "usage", message: fmt.Sprintf("There is no command %q.", args[0]), hint: "hansa " + near}
+		}
+	}
+	return &failure{exit: exitUsage, code: "usage", message: sentence(err.Error()), hint: hint}
+}

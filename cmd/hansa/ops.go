@@ -1,0 +1,356 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/hansa-exchange/hansa"
+	"github.com/hansa-exchange/hansa/internal/edge/api"
+)
+
+type deliveriesCmd struct {
+	Party string `arg:"" optional:"" help:"One receiver, by its id."`
+	ID    string `help:"One delivery, with its attempts."`
+	State string `help:"Only these: waiting, delivered or parked." enum:"waiting,delivered,parked," default:""`
+	Limit int    `help:"At most so many." default:"50"`
+}
+
+func (deliveriesCmd) examples() []string {
+	return []string{"hansa deliveries", "hansa deliveries --state parked", "hansa deliveries did:web:navika.example --json"}
+}
+
+func (cmd *deliveriesCmd) Run(ctx context.Context, g *globals, p *printer) error {
+	c, err := g.connect(p)
+	if err != nil {
+		return err
+	}
+	q := url.Values{"party": {cmd.Party}, "state": {cmd.State}, "id": {cmd.ID}, "limit": {strconv.Itoa(cmd.Limit)}}
+	var list api.Deliveries
+	if err := c.do(ctx, "GET", "/api/v1/deliveries?"+q.Encode(), nil, &list); err != nil {
+		return err
+	}
+	if done, err := p.show(list); done {
+		return err
+	}
+	rows := [][]string{}
+	for _, d := range list.Deliveries {
+		last := ""
+		if n := len(d.Attempts); n > 0 {
+			a := d.Attempts[n-1]
+			last = clean(first(a.Error, strconv.Itoa(a.Status)))
+		}
+		colour := map[string]string{"delivered": teal, "waiting": yellow, "parked": pink}[d.State]
+		rows = append(rows, []string{d.ID, string(d.Party), clean(d.Record), paint(p.colourOut, colour, d.State), strconv.Itoa(len(d.Attempts)), last, p.at(d.Made)})
+	}
+	left := ""
+	if list.More > 0 {
+		left = fmt.Sprintf("%d more. All: --limit 1000", list.More)
+	}
+	p.table([]string{"WEBHOOK DELIVERY", "TO", "RECORD", "STATE", "TRIES", "LAST", "MADE"}, rows, left)
+	if len(list.Handovers) == 0 {
+		return nil
+	}
+	fmt.Fprintln(p.out)
+	rows = rows[:0]
+	for _, h := range list.Handovers {
+		verdicts := []string{}
+		for r, n := range h.Verdicts {
+			verdicts = append(verdicts, fmt.Sprintf("%s×%d", r, n))
+		}
+		rows = append(rows, []string{h.ID, string(h.Party), h.How, strconv.Itoa(h.Bytes), strings.Join(verdicts, " "), p.at(h.At)})
+	}
+	p.table([]string{"HANDED OVER", "TO", "HOW", "BYTES", "VERDICTS", "AT"}, rows, "")
+	return nil
+}
+
+type replayCmd struct {
+	ID    string `arg:"" help:"A delivery, or a subscription."`
+	Since string `help:"For a subscription: the cursor to send again from."`
+}
+
+func (replayCmd) examples() []string {
+	return []string{"hansa replay 0199-…", "hansa replay SUBSCRIPTION --since CURSOR"}
+}
+
+func (cmd *replayCmd) Run(ctx context.Context, g *globals, p *printer) error {
+	c, err := g.connect(p)
+	if err != nil {
+		return err
+	}
+	var n api.Counted
+	if err := c.do(ctx, "POST", "/api/v1/deliveries/"+url.PathEscape(cmd.ID)+"/replay", api.ReplayOrder{Since: hansa.Cursor(cmd.Since)}, &n); err != nil {
+		return err
+	}
+	if done, err := p.show(n); done {
+		return err
+	}
+	p.say("%d sent again. See: hansa deliveries", n.Count)
+	return nil
+}
+
+type explainCmd struct {
+	Flow    string `arg:"" help:"The flow, by id or name; - is every flow."`
+	Record  string `arg:"" help:"The record's id."`
+	Purpose string `help:"What it would be read for."`
+}
+
+func (explainCmd) examples() []string {
+	return []string{"hansa explain closures-to-navika RECORD", "hansa explain - RECORD"}
+}
+
+func (cmd *explainCmd) Run(ctx context.Context, g *globals, p *printer) error {
+	c, err := g.connect(p)
+	if err != nil {
+		return err
+	}
+	flow := cmd.Flow
+	if flow == "-" {
+		flow = ""
+	}
+	q := url.Values{"flow": {flow}, "record": {cmd.Record}, "purpose": {cmd.Purpose}}
+	var body api.ExplainBody
+	if err := c.do(ctx, "GET", "/api/v1/explain?"+q.Encode(), nil, &body); err != nil {
+		return err
+	}
+	if done, err := p.show(body); done {
+		return err
+	}
+	for _, f := range body.Flows {
+		colour := map[string]string{"pass": teal, "trim": yellow, "deny": pink}[f.Outcome]
+		fmt.Fprintf(p.out, "%s → %s  %s by %s\n", f.Name, clean(f.Title), paint(p.colourOut, colour, f.Outcome), f.Rule)
+		for _, w := range f.Why {
+			mark := paint(p.colourOut, teal, "✓")
+			if !w.OK {
+				mark = paint(p.colourOut, pink, "✗")
+			}
+			fmt.Fprintf(p.out, "  %s %-8s %s\n", mark, w.Rule, clean(w.What))
+		}
+		for _, s := range f.Formats {
+			word := "says all of it"
+			if s.Refused {
+				word = "cannot say it"
+			} else if len(s.Losses) > 0 {
+				word = fmt.Sprintf("%d losses", len(s.Losses))
+			}
+			fmt.Fprintf(p.out, "    as %-10s %s\n", s.Format, word)
+			for _, l := range s.Losses {
+				fmt.Fprintf(p.out, "       %s\n", paint(p.colourOut, dim, clean(l.Field+": "+l.Reason)))
+			}
+		}
+	}
+	return nil
+}
+
+type feedsCmd struct {
+	Release string `help:"Accept the held snapshot of this feed." placeholder:"FEED"`
+}
+
+func (feedsCmd) examples() []string {
+	return []string{"hansa feeds", "hansa feeds --release tunnels"}
+}
+
+func (cmd *feedsCmd) Run(ctx context.Context, g *globals, p *printer) error {
+	c, err := g.connect(p)
+	if err != nil {
+		return err
+	}
+	if cmd.Release != "" {
+		if err := c.do(ctx, "POST", "/api/v1/feeds/"+url.PathEscape(cmd.Release)+"/release", map[string]any{}, nil); err != nil {
+			return err
+		}
+		p.say("The held snapshot of %s is taken.", cmd.Release)
+		return nil
+	}
+	var s api.Status
+	if err := c.do(ctx, "GET", "/api/v1/status", nil, &s); err != nil {
+		return err
+	}
+	if done, err := p.show(map[string]any{"feeds": s.Feeds}); done {
+		return err
+	}
+	rows := [][]string{}
+	for _, f := range s.Feeds {
+		colour := map[hansa.FeedStatus]string{hansa.FeedFresh: teal, hansa.FeedLate: yellow, hansa.FeedSilent: pink, hansa.FeedFailing: pink, hansa.FeedHeld: orange}[f.Status]
+		rows = append(rows, []string{f.Feed, paint(p.colourOut, colour, string(f.Status)), p.at(f.Since), strconv.Itoa(f.Records), p.at(f.LastGood), clean(f.Reason)})
+	}
+	p.table([]string{"FEED", "STATE", "SINCE", "RECORDS", "LAST GOOD", "WHY"}, rows, "")
+	return nil
+}
+
+type eraseCmd struct {
+	Dataset string `arg:"" help:"The dataset, by id or name."`
+	Record  string `arg:"" help:"The record's id."`
+	Under   string `required:"" help:"The clause or rule under which it is erased."`
+	Confirm string `help:"The record's id again, instead of typing it." placeholder:"ID"`
+}
+
+func (eraseCmd) examples() []string {
+	return []string{`hansa erase closures RECORD --under "retention ended" --confirm RECORD`}
+}
+
+func (cmd *eraseCmd) Run(ctx context.Context, g *globals, p *printer) error {
+	if err := p.confirm(g, cmd.Confirm, cmd.Record, "Erasing cannot be undone. Type the record's id to go on: "); err != nil {
+		return err
+	}
+	c, err := g.connect(p)
+	if err != nil {
+		return err
+	}
+	var n api.Counted
+	path := "/api/v1/datasets/" + url.PathEscape(cmd.Dataset) + "/records/" + url.PathEscape(cmd.Record) + "/erase"
+	if err := c.do(ctx, "POST", path, api.EraseOrder{Rule: cmd.Under}, &n); err != nil {
+		return err
+	}
+	if done, err := p.show(n); done {
+		return err
+	}
+	p.say("%d versions erased. What was proved of them still verifies.", n.Count)
+	return nil
+}
+
+// confirm asks a person to type id, or takes it from --confirm.
+func (p *printer) confirm(g *globals, given, id, question string) error {
+	if given == "" && p.terminal && !g.NoInput {
+		fmt.Fprint(p.err, question)
+		var line string
+		if _, err := fmt.Fscanln(p.in, &line); err == nil {
+			given = line
+		}
+	}
+	if given != id {
+		return &failure{exit: exitUsage, code: "confirm", message: "This needs the id typed again.", hint: "--confirm " + id}
+	}
+	return nil
+}
+
+type backupCmd struct {
+	File string `arg:"" help:"Where to write it; must not exist."`
+}
+
+func (backupCmd) examples() []string { return []string{"hansa backup hansa-2026-11-23.db"} }
+
+func (cmd *backupCmd) Run(ctx context.Context, g *globals, p *printer) (err error) {
+	c, err := g.connect(p)
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(cmd.File); err == nil {
+		return &failure{exit: exitRefused, code: "file", message: cmd.File + " is there already.", hint: "name a new file"}
+	}
+	res, err := c.request(ctx, "GET", "/api/v1/backup", "", nil, nil)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	f, err := os.CreateTemp(filepath.Dir(cmd.File), ".hansa-backup-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) //nolint:errcheck // gone already after the rename
+	n, err := io.Copy(f, res.Body)
+	if want := res.Header.Get("Content-Length"); err == nil && want != "" && want != strconv.FormatInt(n, 10) {
+		err = errors.New("the backup broke off")
+	}
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), cmd.File); err != nil {
+		return err
+	}
+	if done, err := p.show(map[string]any{"file": cmd.File, "bytes": n}); done {
+		return err
+	}
+	p.say("%d bytes in %s. Restore: hansa restore %s NEW-FOLDER", n, cmd.File, cmd.File)
+	return nil
+}
+
+type doctorCmd struct {
+	Data string `help:"A data folder to look into." placeholder:"DIR"`
+}
+
+func (doctorCmd) examples() []string {
+	return []string{"hansa doctor", "hansa doctor --node https://hansa.example"}
+}
+
+// finding is one line of the doctor's.
+type finding struct {
+	What string `json:"what"`
+	OK   bool   `json:"ok"`
+	Says string `json:"says"`
+	Mend string `json:"mend,omitempty"`
+}
+
+func (cmd *doctorCmd) Run(ctx context.Context, g *globals, p *printer) error {
+	list := cmd.examine(ctx, g, p)
+	sick := 0
+	for _, f := range list {
+		if !f.OK {
+			sick++
+		}
+	}
+	if done, err := p.show(map[string]any{"findings": list}); done {
+		if err != nil || sick == 0 {
+			return err
+		}
+		return &failure{exit: exitFailed, code: "sick", message: fmt.Sprintf("%d of %d checks found something.", sick, len(list))}
+	}
+	for _, f := range list {
+		mark := paint(p.colourOut, teal, "✓")
+		if !f.OK {
+			mark = paint(p.colourOut, pink, "✗")
+		}
+		fmt.Fprintf(p.out, "  %s %-12s %s\n", mark, f.What, clean(f.Says))
+		if f.Mend != "" && !f.OK {
+			fmt.Fprintf(p.out, "    %s\n", paint(p.colourOut, bold, f.Mend))
+		}
+	}
+	if sick > 0 {
+		return &failure{exit: exitFailed, code: "sick", message: fmt.Sprintf("%d of %d checks found something.", sick, len(list))}
+	}
+	return nil
+}
+
+func (cmd *doctorCmd) examine(ctx context.Context, g *globals, p *printer) []finding {
+	list := []finding{{What: "build", OK: true, Says: build().String()}}
+	if cmd.Data != "" {
+		list = append(list, examineData(ctx, cmd.Data)...)
+	}
+	c, err := g.connect(p)
+	if err != nil {
+		f := asFailure(err)
+		return append(list, finding{What: "node", OK: cmd.Data != "" && g.Node == "", Says: f.message, Mend: f.hint})
+	}
+	started := time.Now()
+	var s api.Status
+	if err := c.do(ctx, "GET", "/healthz", nil, nil); err != nil {
+		f := asFailure(err)
+		return append(list, finding{What: "node", Says: f.message, Mend: f.hint})
+	}
+	list = append(list, finding{What: "node", OK: true, Says: fmt.Sprintf("%s answers in %d ms", c.name, time.Since(started).Milliseconds())})
+	if err := c.do(ctx, "GET", "/api/v1/status", nil, &s); err != nil {
+		f := asFailure(err)
+		return append(list, finding{What: "rights", Says: f.message, Mend: "use an administrator's token, or the node's own socket"})
+	}
+	list = append(list, finding{What: "version", OK: s.Version == build().Version, Says: "the node runs " + s.Version, Mend: "use the same build on both sides"})
+	list = append(list, finding{What: "journal", OK: true, Says: fmt.Sprintf("%d entries, %d records, sealed %s", s.Entries, s.Records, p.at(s.Sealed))})
+	skew := time.Since(s.Now)
+	if s.Factor == 1 {
+		list = append(list, finding{What: "clock", OK: skew.Abs() < hansa.SkewMax, Says: fmt.Sprintf("the node's clock is %s from ours", seconds(skew.Abs())), Mend: "set both clocks by NTP"})
+	}
+	list = append(list, finding{What: "rows", OK: true, Says: s.Checked})
+	for _, f := range s.Feeds {
+		list = append(list, finding{What: "feed", OK: f.Status == hansa.FeedFresh, Says: f.Feed + " is " + string(f.Status) + ". " + f.Reason, Mend: "hansa feeds"})
+	}
+	for _, problem := range s.Problems {
+		list = append(list, finding{What: "problem", Says: problem})
+	}
+	return list
+}

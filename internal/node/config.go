@@ -1,0 +1,212 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/BurntSushi/toml"
+
+	"github.com/hansa-exchange/hansa"
+)
+
+// File is the configuration of a node as an operator writes it (TOML). What
+// concerns the machine stands at the top; parties, datasets, feeds and flows
+// stand here until parties agree on them between themselves.
+type File struct {
+	Listen    string `toml:"listen"`     // host:port; loopback unless TLS or a proxy is set
+	PublicURL string `toml:"public_url"` // as others reach it
+	Data      string `toml:"data"`       // the data folder
+	Origin    string `toml:"origin"`     // the journal's name; the public URL's host when empty
+	Party     string `toml:"party"`      // name of the node's own party
+	TLS       struct {
+		Cert string `toml:"cert"`
+		Key  string `toml:"key"`
+	} `toml:"tls"`
+	TrustedProxy bool     `toml:"trusted_proxy"` // TLS ends at a proxy before us
+	CA           string   `toml:"ca"`            // extra certificate authorities for calls out
+	Hosts        []string `toml:"hosts"`         // hosts that may be called
+	Allow        []string `toml:"allow"`         // host:port that may be called whatever its address
+	PlainHTTP    []string `toml:"plain_http"`    // hosts of sources that have no TLS
+	Proxy        string   `toml:"proxy"`         // forward proxy for calls out
+
+	Parties     []PartyFile      `toml:"parties"`
+	Credentials []CredentialFile `toml:"credentials"`
+	Datasets    []DatasetFile    `toml:"datasets"`
+	Feeds       []FeedFile       `toml:"feeds"`
+	Flows       []FlowFile       `toml:"flows"`
+	Places      string           `toml:"places"` // GeoJSON of named places
+}
+
+// PartyFile is a party in the configuration.
+type PartyFile struct {
+	Name    string   `toml:"name"`
+	ID      string   `toml:"id"`
+	Title   string   `toml:"title"`
+	Kind    string   `toml:"kind"`
+	Zone    string   `toml:"zone"`
+	Contact string   `toml:"contact"`
+	Share   float64  `toml:"share"`
+	Keys    []string `toml:"keys"` // files with public JWKs for receipts
+}
+
+// CredentialFile is a program's credential; its secret stands in a file of its own.
+type CredentialFile struct {
+	Party      string   `toml:"party"`
+	Name       string   `toml:"name"`
+	Kind       string   `toml:"kind"` // bearer, basic, header
+	Header     string   `toml:"header"`
+	SecretFile string   `toml:"secret_file"`
+	Rights     []string `toml:"rights"`
+	Purposes   []string `toml:"purposes"`
+}
+
+// DatasetFile is a dataset in the configuration.
+type DatasetFile struct {
+	Name     string            `toml:"name"`
+	Party    string            `toml:"party"`
+	Title    map[string]string `toml:"title"`
+	Kind     string            `toml:"kind"`
+	Update   duration          `toml:"update"`
+	Licence  string            `toml:"licence"`
+	Holder   string            `toml:"holder"`
+	AgeMax   duration          `toml:"age_max"`
+	BytesMax int64             `toml:"bytes_max"`
+}
+
+// FeedFile is a source in the configuration.
+type FeedFile struct {
+	Name    string   `toml:"name"`
+	Dataset string   `toml:"dataset"`
+	Party   string   `toml:"party"`
+	URL     string   `toml:"url"`
+	Path    string   `toml:"path"`
+	Format  string   `toml:"format"`
+	Every   duration `toml:"every"`
+	Kind    string   `toml:"kind"` // snapshot or delta
+	Silent  duration `toml:"silent_after"`
+	Zone    string   `toml:"zone"`
+}
+
+// FlowFile is a flow in the configuration.
+type FlowFile struct {
+	Name        string            `toml:"name"`
+	Dataset     string            `toml:"dataset"`
+	From        string            `toml:"from"`
+	To          string            `toml:"to"`
+	Purposes    []string          `toml:"purposes"`
+	Formats     []string          `toml:"formats"`
+	Fields      []string          `toml:"fields"`
+	Delay       duration          `toml:"delay"`
+	Precision   *int              `toml:"precision"`
+	Limit       duration          `toml:"limit"`
+	Licence     string            `toml:"licence"`
+	Attribution string            `toml:"attribution"`
+	Shown       string            `toml:"shown"` // URL of the list that the receiver publishes as shown
+	Conditions  map[string]string `toml:"conditions"`
+	Test        bool              `toml:"test"`
+	Paused      bool              `toml:"paused"`
+}
+
+// duration reads "30s", "5m" or "24h".
+type duration time.Duration
+
+// UnmarshalText reads a Go duration.
+func (d *duration) UnmarshalText(b []byte) error {
+	v, err := time.ParseDuration(string(b))
+	*d = duration(v)
+	return err
+}
+
+// ReadFile reads a configuration. Relative paths in it are taken from its folder.
+// An error names the line or the field.
+func ReadFile(name string) (*File, error) {
+	b, err := os.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	var f File
+	meta, err := toml.Decode(string(b), &f)
+	if err != nil {
+		if e, ok := errors.AsType[toml.ParseError](err); ok {
+			return nil, hansa.Errorf(hansa.Invalid, "%s, line %d: %s", name, e.Position.Line, e.Message).With(hansa.CodeSyntax)
+		}
+		return nil, hansa.Errorf(hansa.Invalid, "%s: %w", name, err).With(hansa.CodeSyntax)
+	}
+	if un := meta.Undecoded(); len(un) > 0 {
+		return nil, hansa.Errorf(hansa.Invalid, "%s: there is no setting %q", name, un[0].String()).With(hansa.CodeField)
+	}
+	dir := filepath.Dir(name)
+	for _, p := range []*string{&f.Data, &f.TLS.Cert, &f.TLS.Key, &f.CA, &f.Places} {
+		*p = from(dir, *p)
+	}
+	for i := range f.Credentials {
+		f.Credentials[i].SecretFile = from(dir, f.Credentials[i].SecretFile)
+	}
+	for i := range f.Feeds {
+		f.Feeds[i].Path = from(dir, f.Feeds[i].Path)
+	}
+	for i := range f.Parties {
+		for j := range f.Parties[i].Keys {
+			f.Parties[i].Keys[j] = from(dir, f.Parties[i].Keys[j])
+		}
+	}
+	return &f, f.Validate()
+}
+
+func from(dir, p string) string {
+	if p == "" || filepath.IsAbs(p) {
+		return p
+	}
+	return filepath.Join(dir, p)
+}
+
+// Validate reports the first rule that f breaks.
+func (f *File) Validate() error {
+	switch {
+	case f.Data == "":
+		return hansa.Fielded("data", "name the data folder")
+	case f.Listen == "":
+		return hansa.Fielded("listen", "name the address to listen on, such as 127.0.0.1:8080")
+	case len(f.Parties) == 0:
+		return hansa.Fielded("parties", "a node hosts at least one party")
+	case (f.TLS.Cert == "") != (f.TLS.Key == ""):
+		return hansa.Fielded("tls", "TLS needs both cert and key")
+	}
+	host, _, err := net.SplitHostPort(f.Listen)
+	if err != nil {
+		return hansa.Fielded("listen", "an address is host:port, not %q", f.Listen)
+	}
+	if !isLoopback(host) {
+		if f.TLS.Cert == "" && !f.TrustedProxy {
+			return hansa.Fielded("listen", "%s can be reached by others: set tls, or trusted_proxy when TLS ends before us", f.Listen)
+		}
+		if len(f.Credentials) == 0 {
+			return hansa.Fielded("credentials", "%s can be reached by others: set at least one credential", f.Listen)
+		}
+	}
+	names := map[string]bool{}
+	for i, p := range f.Parties {
+		if !hansa.ValidName(p.Name) || names[p.Name] {
+			return hansa.Fielded(fmt.Sprintf("parties[%d].name", i), "a party's name is 1 to 63 of a-z, 0-9 and hyphen, and stands once; not %q", p.Name)
+		}
+		names[p.Name] = true
+	}
+	if f.Party != "" && !names[f.Party] {
+		return hansa.Fielded("party", "there is no party %q", f.Party)
+	}
+	return nil
+}
+
+func isLoopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	a, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return err == nil && a.IsLoopback()
+}

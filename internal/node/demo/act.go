@@ -1,0 +1,120 @@
+package demo
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/hansa-exchange/hansa"
+)
+
+// fact is what a receiver understood of one record, in whatever format it came.
+type fact struct {
+	id      string
+	version int64
+	segment string // the name of the place
+	over    bool   // ended or withdrawn
+}
+
+// take acts on one fact: says that it came, shows it after a while, and says so,
+// each receiver in its manner.
+func (r *Receiver) take(ctx context.Context, f fact) {
+	r.mu.Lock()
+	if known, ok := r.seen[f.id]; ok && known >= f.version && !f.over {
+		r.mu.Unlock()
+		return
+	}
+	r.seen[f.id] = f.version
+	reason, refused := r.refuse[f.segment]
+	r.mu.Unlock()
+	switch {
+	case f.over:
+		r.clear(ctx, f)
+	case refused:
+		r.tell(ctx, f, hansa.StepAcknowledged, "", "")
+		r.tell(ctx, f, hansa.StepRejected, reason, f.segment)
+	default:
+		r.tell(ctx, f, hansa.StepAcknowledged, "", "")
+		if r.pause(ctx, r.Lag/2) {
+			r.tell(ctx, f, hansa.StepMatched, "", "")
+		}
+		if r.pause(ctx, r.Lag/2) {
+			r.show(f)
+			r.tell(ctx, f, hansa.StepLive, "", "")
+		}
+	}
+}
+
+func (r *Receiver) show(f fact) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.drops[f.id] && r.seen[f.id] <= f.version {
+		r.shown[f.id] = shownItem{Record: f.id, Version: f.version, State: "live", At: r.stage.Now()}
+	}
+}
+
+// clear takes a record off the list.
+func (r *Receiver) clear(ctx context.Context, f fact) {
+	if !r.pause(ctx, r.Lag/2) {
+		return
+	}
+	r.mu.Lock()
+	delete(r.shown, f.id)
+	r.mu.Unlock()
+	r.tell(ctx, f, hansa.StepCleared, "", "")
+}
+
+// tell posts a receipt. Listing sends none: its list speaks. Signing signs.
+func (r *Receiver) tell(ctx context.Context, f fact, step hansa.Step, reason, segment string) {
+	if r.Manner == Listing || ctx.Err() != nil {
+		return
+	}
+	rec := hansa.Receipt{Flow: hansa.FlowID(r.stage.Flow), Record: f.id, Version: f.version, Step: step, At: r.stage.Now().UTC(), Reason: reason, Segment: segment, Evidence: hansa.EvidenceStated}
+	if r.Manner == Signing {
+		rec.Evidence = hansa.EvidenceSigned
+	}
+	body, err := r.receipt(rec)
+	if err != nil {
+		r.failed("sign: %v", err)
+		return
+	}
+	res, err := r.call(ctx, "POST", "/data/v1/flows/"+r.stage.Flow+"/receipts", "", bytes.NewReader(body))
+	if err != nil {
+		if ctx.Err() == nil {
+			r.failed("receipt: %v", err)
+		}
+		return
+	}
+	var ans struct {
+		Receipts []struct {
+			Accepted bool `json:"accepted"`
+			Error    *struct {
+				Message string `json:"message"`
+			} `json:"error"`
+		} `json:"receipts"`
+	}
+	if err := decode(res, &ans); err != nil {
+		r.failed("receipt: %v", err)
+		return
+	}
+	for _, a := range ans.Receipts {
+		if !a.Accepted && a.Error != nil {
+			r.failed("receipt %s of %s: %s", step, f.id, a.Error.Message)
+		}
+	}
+}
+
+// receipt writes a receipt, signed when the receiver signs: the signature is over
+// the receipt's JSON without its signature member.
+func (r *Receiver) receipt(rec hansa.Receipt) ([]byte, error) {
+	b, err := json.Marshal(rec, json.Deterministic(true))
+	if err != nil || r.stage.Sign == nil || r.Manner != Signing {
+		return b, err
+	}
+	if rec.Signature, err = r.stage.Sign(b); err != nil {
+		return nil, fmt.Errorf("sign: %w", err)
+	}
+	return json.Marshal(rec, json.Deterministic(true))
+}

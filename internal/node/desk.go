@@ -1,0 +1,518 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hansa-exchange/hansa"
+	"github.com/hansa-exchange/hansa/internal/base/network"
+	"github.com/hansa-exchange/hansa/internal/dataplane/receipt"
+	"github.com/hansa-exchange/hansa/internal/edge/api"
+)
+
+// desk is what a controller does: it makes situations of named places, changes
+// them, and shows where each stands at each receiver.
+type desk struct {
+	node *Node
+	mu   sync.Mutex // one change at a time, so that versions rise by one
+}
+
+var _ api.Desk = (*desk)(nil)
+
+// Close publishes a closure of a named place. A repeat of a request id answers the
+// closure that there is.
+func (d *desk) Close(ctx context.Context, by hansa.Actor, o api.CloseOrder) (api.Closure, error) {
+	set, err := d.dataset(by, o.Dataset)
+	if err != nil {
+		return api.Closure{}, err
+	}
+	place, err := d.place(by, o.Place, o.Heading)
+	if err != nil {
+		return api.Closure{}, err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	now := d.node.clock().UTC()
+	id := hansa.NewID(d.node.wall())
+	if len(o.RequestID) == 36 {
+		id = o.RequestID
+		if old, err := d.node.stream.Of(by.Party).Get(ctx, set.ID, id); err == nil {
+			return d.show(ctx, by, set, old)
+		}
+	}
+	r, err := d.record(ctx, by, set, place, o, id, now)
+	if err != nil {
+		return api.Closure{}, err
+	}
+	return d.publish(ctx, by, set, r, "close")
+}
+
+// record makes the situation of an order.
+func (d *desk) record(ctx context.Context, by hansa.Actor, set *hansa.Dataset, place hansa.Place, o api.CloseOrder, id string, now time.Time) (*hansa.Record, error) {
+	whole := place
+	if w, err := d.network(by); err == nil && place.Parent != "" {
+		if p, ok := w.Place(place.Parent); ok {
+			whole = p
+		}
+	}
+	s := &hansa.Situation{
+		Incident: id, Role: o.Role, Lifecycle: hansa.Active, Effect: hansa.RoadClosed, Cause: hansa.Cause{Type: o.Reason}, Certainty: hansa.Certain,
+		Start: &now, End: o.Until, EndKind: hansa.EndUnknown, EndRule: hansa.EndRule(o.EndRule), Geometry: place.Geometry, Direction: place.Direction, Extent: hansa.WholeRoad,
+		Infra: hansa.Infra{Kind: place.Kind, ID: place.ID, Name: whole.Name, Tube: place.Tube}, Road: hansa.Road{Name: whole.Name, Number: first(place.Number, whole.Number)},
+		Source: hansa.Source{Org: d.node.party(by.Party).Title, System: "desk"},
+	}
+	if s.Role == "" {
+		s.Role = hansa.RoleClosure
+	}
+	if s.Infra.Kind == "" {
+		s.Infra.Kind = "road"
+	}
+	if place.Direction == hansa.OneDirection {
+		s.Effect, s.Extent = hansa.DirectionClosed, hansa.Carriageway
+		if place.Tube != "" {
+			s.Extent = hansa.Tube
+		}
+	}
+	if o.Until != nil {
+		if s.EndKind = hansa.EndKind(first(o.EndKind, string(hansa.EndConfirmed))); s.EndKind != hansa.EndConfirmed && s.EndKind != hansa.EndEstimated {
+			return nil, hansa.Fielded("/endKind", "an end is confirmed or estimated, not %q", o.EndKind)
+		}
+	}
+	if o.EndRule != "" && (s.EndRule != hansa.EndAtPlannedEnd || o.Until == nil) {
+		return nil, hansa.Fielded("/endRule", "the rule is at-planned-end, and needs an until")
+	}
+	if o.From != nil && o.From.After(now) {
+		s.Start, s.Lifecycle = o.From, hansa.Confirmed
+	} else {
+		s.ActualStart = &now
+		if o.From != nil {
+			s.Start = o.From
+		}
+	}
+	if err := d.parts(s, o, by); err != nil {
+		return nil, err
+	}
+	if o.Incident != "" {
+		other, err := d.node.stream.Of(by.Party).Get(ctx, set.ID, o.Incident)
+		if err != nil {
+			return nil, err
+		}
+		s.Incident = other.Situation.Incident
+		s.Related.Parent = other.ID
+	}
+	r := &hansa.Record{Kind: hansa.KindSituation, ID: id, Version: 1, Created: now, Updated: now, Published: now, Update: hansa.Insert, Situation: s, Provenance: hansa.Provenance{System: "desk", EnteredBy: by.Credential}}
+	if o.Test {
+		r.Mode = hansa.Test
+	}
+	return r, nil
+}
+
+// parts sets what is said of lanes, and the words.
+func (d *desk) parts(s *hansa.Situation, o api.CloseOrder, by hansa.Actor) error {
+	if s.Role == hansa.RoleCounterMeasure || s.Role == hansa.RoleDiversion {
+		s.Effect = hansa.NoEffect
+	}
+	if len(o.Lanes) > 0 {
+		s.Effect, s.Extent = hansa.LanesClosed, hansa.LanePart
+		if s.Direction == hansa.BothDirections {
+			return hansa.Fielded("/lanes", "lanes belong to one direction: say which").WithHint("--direction north")
+		}
+		for _, n := range o.Lanes {
+			if n < 1 || n > 12 {
+				return hansa.Fielded("/lanes", "a lane is 1 to 12, not %d", n)
+			}
+			s.Lanes = append(s.Lanes, hansa.Lane{Number: n, Closed: true})
+		}
+	}
+	text := o.Text
+	if text == "" && s.Effect != hansa.NoEffect {
+		text = "Closed"
+		if o.Reason != "" {
+			text += ": " + strings.ReplaceAll(o.Reason, "-", " ")
+		}
+	}
+	if text != "" {
+		s.Texts = []hansa.Text{{Lang: first(o.Lang, "en"), Value: text, Kind: "comment"}}
+	}
+	return nil
+}
+
+// Change applies reopen, extend, repaired or withdraw.
+func (d *desk) Change(ctx context.Context, by hansa.Actor, id, what string, o api.ChangeOrder) (api.Closure, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	set, old, err := d.find(ctx, by, id)
+	if err != nil {
+		return api.Closure{}, err
+	}
+	if !old.Live() {
+		return api.Closure{}, hansa.Errorf(hansa.Conflict, "this closure is over already").WithHint("hansa closures --all")
+	}
+	now := d.node.clock().UTC()
+	r, s := *old, *old.Situation
+	r.Situation, r.Version, r.Updated, r.Update = &s, old.Version+1, now, hansa.Modify
+	r.Original, r.OriginalType, r.Defects, r.Cursor, r.Received = nil, "", nil, "", time.Time{}
+	r.Provenance.EnteredBy = by.Credential
+	switch what {
+	case "reopen":
+		r.Update, s.Lifecycle, s.ActualEnd = hansa.End, hansa.Ended, &now
+	case "withdraw":
+		r.Update, s.Lifecycle = hansa.Redact, hansa.Cancelled
+	case "repaired":
+		s.Repaired = &now
+	case "extend":
+		if o.Until == nil {
+			return api.Closure{}, hansa.Fielded("/until", "say until when")
+		}
+		if s.Start != nil && !o.Until.After(*s.Start) {
+			return api.Closure{}, hansa.Fielded("/until", "the end %s is not after the start %s", o.Until.Format(time.RFC3339), s.Start.Format(time.RFC3339))
+		}
+		s.End, s.EndKind = o.Until, hansa.EndKind(first(o.EndKind, string(hansa.EndConfirmed)))
+	}
+	if o.Text != "" {
+		lang := first(o.Lang, "en")
+		s.Texts = append(slices.DeleteFunc(slices.Clone(s.Texts), func(t hansa.Text) bool { return t.Lang == lang && t.Kind != "internal" }), hansa.Text{Lang: lang, Value: o.Text, Kind: "comment"})
+	}
+	return d.publish(ctx, by, set, &r, what)
+}
+
+// publish takes an own publication, journals the act, and shows the closure.
+func (d *desk) publish(ctx context.Context, by hansa.Actor, set *hansa.Dataset, r *hansa.Record, act string) (api.Closure, error) {
+	_, refused, err := d.node.line.take(ctx, set, []*hansa.Record{r}, true)
+	if err == nil {
+		err = refused[0]
+	}
+	if err != nil {
+		return api.Closure{}, err
+	}
+	err = d.node.db.Write(ctx, func(tx hansa.Tx) error {
+		_, err := d.node.journal.Act(tx, by.Party, act, []byte(`{"record":"`+r.ID+`","by":"`+by.Credential+`"}`), d.node.wall())
+		return err
+	})
+	if err != nil {
+		return api.Closure{}, err
+	}
+	// The ladder begins before the answer, so that it shows who is offered what.
+	for _, c := range d.courses(by.Party, set.ID) {
+		if err := d.node.line.offer(ctx, c); err != nil {
+			return api.Closure{}, err
+		}
+		break
+	}
+	d.node.changed.soon()
+	return d.show(ctx, by, set, r)
+}
+
+func (d *desk) courses(party hansa.PartyID, dataset hansa.DatasetID) []*course {
+	d.node.line.mu.RLock()
+	defer d.node.line.mu.RUnlock()
+	return d.node.line.flowsOf(hansa.Key{Party: party, Dataset: dataset})
+}
+
+// dataset finds the dataset of situations to publish into.
+func (d *desk) dataset(by hansa.Actor, name string) (*hansa.Dataset, error) {
+	if name != "" {
+		return d.node.datasetFor(by, name)
+	}
+	var found []*hansa.Dataset
+	d.node.line.mu.RLock()
+	for _, x := range d.node.line.datasets[by.Party] {
+		if x.Kind == hansa.KindSituation {
+			found = append(found, x)
+		}
+	}
+	d.node.line.mu.RUnlock()
+	switch len(found) {
+	case 0:
+		return nil, hansa.Errorf(hansa.NotFound, "your party has no dataset of situations")
+	case 1:
+		return found[0], nil
+	}
+	for _, x := range found {
+		if x.Name == "closures" {
+			return x, nil
+		}
+	}
+	return nil, hansa.Fielded("/dataset", "your party has several datasets of situations: say which").WithHint("--dataset " + found[0].Name)
+}
+
+func (d *desk) network(by hansa.Actor) (*network.Network, error) {
+	d.node.mu.RLock()
+	defer d.node.mu.RUnlock()
+	if w := d.node.places[by.Party]; w != nil {
+		return w, nil
+	}
+	return nil, hansa.Errorf(hansa.NotFound, "no named places are known").WithHint("set places in the configuration")
+}
+
+func (d *desk) place(by hansa.Actor, name, heading string) (hansa.Place, error) {
+	w, err := d.network(by)
+	if err != nil {
+		return hansa.Place{}, err
+	}
+	return w.Part(name, heading, "")
+}
+
+// Places finds named places.
+func (d *desk) Places(_ context.Context, by hansa.Actor, query string) ([]hansa.Place, error) {
+	w, err := d.network(by)
+	if err != nil {
+		return nil, err
+	}
+	out := []hansa.Place{}
+	for _, p := range w.Places() {
+		if len(out) < api.PageMax && strings.Contains(network.Fold(p.Name+" "+p.ID), network.Fold(query)) {
+			out = append(out, p)
+		}
+	}
+	return out, nil
+}
+
+// find looks a closure up in the datasets of by's party.
+func (d *desk) find(ctx context.Context, by hansa.Actor, id string) (*hansa.Dataset, *hansa.Record, error) {
+	for _, set := range d.situations(by.Party) {
+		r, err := d.node.stream.Of(by.Party).Get(ctx, set.ID, id)
+		if err == nil {
+			return set, r, nil
+		}
+		if hansa.KindOf(err) != hansa.NotFound {
+			return nil, nil, err
+		}
+	}
+	return nil, nil, hansa.Errorf(hansa.NotFound, "there is no closure %q", id).WithHint("hansa closures --all")
+}
+
+func (d *desk) situations(party hansa.PartyID) (list []*hansa.Dataset) {
+	d.node.line.mu.RLock()
+	defer d.node.line.mu.RUnlock()
+	for _, x := range d.node.line.datasets[party] {
+		if x.Kind == hansa.KindSituation {
+			list = append(list, x)
+		}
+	}
+	return list
+}
+
+// Closure shows one closure with its ladders.
+func (d *desk) Closure(ctx context.Context, by hansa.Actor, id string) (api.Closure, error) {
+	set, r, err := d.find(ctx, by, id)
+	if err != nil {
+		return api.Closure{}, err
+	}
+	return d.show(ctx, by, set, r)
+}
+
+func (d *desk) show(ctx context.Context, by hansa.Actor, set *hansa.Dataset, r *hansa.Record) (api.Closure, error) {
+	rungs, err := d.node.book.Ladder(ctx, by.Party, set.ID, r.ID)
+	if err != nil && hansa.KindOf(err) != hansa.NotFound {
+		return api.Closure{}, err
+	}
+	others, err := d.contradictions(ctx, by)
+	if err != nil {
+		return api.Closure{}, err
+	}
+	return d.closure(set, r, rungs, others[r.ID]), nil
+}
+
+// Closures lists the closures of by's party, the newest change first.
+func (d *desk) Closures(ctx context.Context, by hansa.Actor, ended bool) ([]api.Closure, error) {
+	out := []api.Closure{}
+	others, err := d.contradictions(ctx, by)
+	if err != nil {
+		return nil, err
+	}
+	for _, set := range d.situations(by.Party) {
+		recs, _, err := d.node.stream.Of(by.Party).Present(ctx, set.ID, ended)
+		if err != nil {
+			return nil, err
+		}
+		board, err := d.node.book.Board(ctx, by.Party, set.ID, time.Time{})
+		if err != nil {
+			return nil, err
+		}
+		of := map[string][]receipt.Rungs{}
+		for _, g := range board {
+			of[g.Record] = append(of[g.Record], g)
+		}
+		for _, r := range recs {
+			out = append(out, d.closure(set, r, of[r.ID], others[r.ID]))
+		}
+	}
+	slices.SortStableFunc(out, func(a, b api.Closure) int { return b.Record.Received.Compare(a.Record.Received) })
+	return out, nil
+}
+
+// closure joins a record with its ladders.
+func (d *desk) closure(set *hansa.Dataset, r *hansa.Record, rungs []receipt.Rungs, others []api.Contradiction) api.Closure {
+	c := api.Closure{ID: r.ID, Dataset: set.ID, Version: r.Version, Title: d.title(set.Party, r), Cursor: r.Cursor, Record: r, Findings: r.Defects, Contradictions: others, Receivers: []api.Receiver{}}
+	now := d.node.clock()
+	byFlow := map[hansa.FlowID]*api.Receiver{}
+	for i := range rungs {
+		g := &rungs[i]
+		at := byFlow[g.Flow]
+		if at == nil {
+			p := d.node.party(g.Party)
+			at = &api.Receiver{Party: g.Party, Title: p.Title, Flow: g.Flow, Share: p.Share}
+			byFlow[g.Flow] = at
+		}
+		if g.Generation == receipt.Ending {
+			at.End = ladder(g)
+			if len(at.End) == 0 {
+				continue
+			}
+		} else {
+			at.Ladder = ladder(g)
+		}
+		// The end's ladder counts as soon as there is one.
+		if g.Generation == receipt.Ending || at.Step == "" {
+			limit := time.Duration(0)
+			if course, err := d.node.line.course(g.Flow); err == nil {
+				limit = course.flow.Limit.Std()
+			}
+			at.Step, at.Reason, at.Limit, at.Late = g.Step, g.Reason, limit.Seconds(), g.Late(limit, now)
+			if t, ok := g.Times[g.Step]; ok {
+				at.After = t.Sub(g.Offered).Seconds()
+			}
+		}
+	}
+	for _, at := range byFlow {
+		c.Receivers = append(c.Receivers, *at)
+	}
+	slices.SortFunc(c.Receivers, func(a, b api.Receiver) int {
+		if a.Share != b.Share {
+			return int((b.Share - a.Share) * 1e6)
+		}
+		return strings.Compare(a.Title, b.Title)
+	})
+	return c
+}
+
+// ladder lists the steps of a ladder in order of time.
+func ladder(g *receipt.Rungs) []api.Rung {
+	list := make([]api.Rung, 0, len(g.Times))
+	for s, t := range g.Times {
+		how := hansa.EvidenceNode
+		if s == g.Step {
+			how = g.Evidence
+		} else if s != hansa.StepOffered && s != hansa.StepFetched && s != hansa.StepSilent {
+			how = g.Evidence
+		}
+		list = append(list, api.Rung{Step: s, At: t, Evidence: how, Reason: map[bool]string{true: g.Reason}[s == g.Step]})
+	}
+	slices.SortFunc(list, func(a, b api.Rung) int {
+		if c := a.At.Compare(b.At); c != 0 {
+			return c
+		}
+		return a.Step.Rung() - b.Step.Rung()
+	})
+	return list
+}
+
+// title names where a situation is, as the party's network calls it.
+func (d *desk) title(party hansa.PartyID, r *hansa.Record) string {
+	if r.Situation != nil && r.Situation.Infra.ID != "" {
+		if w, err := d.network(hansa.Actor{Party: party}); err == nil {
+			if p, ok := w.Place(r.Situation.Infra.ID); ok {
+				if p.Direction == hansa.BothDirections && r.Situation.Effect == hansa.RoadClosed {
+					return p.Name + ", both directions"
+				}
+				return p.Name
+			}
+		}
+	}
+	return title(r)
+}
+
+// title names where a situation is by what it says itself.
+func title(r *hansa.Record) string {
+	s := r.Situation
+	if s == nil {
+		return r.ID
+	}
+	name := first(s.Infra.Name, first(s.Road.Name, s.Road.Number))
+	if name == "" {
+		if t, ok := s.Comment(); ok {
+			name = t.Value
+		}
+	}
+	if name == "" {
+		return r.ID
+	}
+	switch {
+	case s.Infra.Tube != "":
+		return name + ", tube " + strings.ToUpper(s.Infra.Tube)
+	case s.Direction == hansa.OneDirection:
+		return name + ", one direction"
+	case s.Direction == hansa.BothDirections && s.Effect == hansa.RoadClosed:
+		return name + ", both directions"
+	}
+	return name
+}
+
+// contradictions finds what others say otherwise, in the datasets that by's party
+// owns or receives, by the record that they contradict.
+func (d *desk) contradictions(ctx context.Context, by hansa.Actor) (map[string][]api.Contradiction, error) {
+	type source struct {
+		party hansa.PartyID
+		set   hansa.Dataset
+	}
+	var from []source
+	d.node.line.mu.RLock()
+	for _, c := range d.node.line.courses {
+		if c.flow.To == by.Party && c.dataset.Kind == hansa.KindSituation {
+			from = append(from, source{c.flow.From, c.dataset})
+		}
+	}
+	for _, x := range d.node.line.datasets[by.Party] {
+		if x.Kind == hansa.KindSituation {
+			from = append(from, source{by.Party, *x})
+		}
+	}
+	d.node.line.mu.RUnlock()
+	out := map[string][]api.Contradiction{}
+	for _, f := range from {
+		recs, _, err := d.node.stream.Of(f.party).Present(ctx, f.set.ID, true)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range recs {
+			if r.Situation == nil {
+				continue
+			}
+			for _, id := range r.Situation.Related.Contradicts {
+				says := string(r.Situation.Lifecycle)
+				if t, ok := r.Situation.Comment("en"); ok {
+					says = t.Value
+				}
+				out[id] = append(out[id], api.Contradiction{Record: r.ID, Source: first(r.Situation.Source.Org, d.node.party(f.party).Title), Says: says, At: r.Received})
+			}
+		}
+	}
+	return out, nil
+}
+
+// Wait returns when something that a page shows has changed.
+func (d *desk) Wait(ctx context.Context, by hansa.Actor, id string) error {
+	if _, _, err := d.find(ctx, by, id); err != nil {
+		return err
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-d.node.changed.wait():
+		return nil
+	}
+}
+
+// erased hands an erasure to the stream and the journal in one transaction.
+func (d *desk) erased(ctx context.Context, set *hansa.Dataset, record string, tell func(tx hansa.Tx, batch string, position int64) error) (int, error) {
+	n, err := d.node.stream.Of(set.Party).Erase(ctx, set.ID, record, tell)
+	if err == nil && n == 0 {
+		err = errors.New("nothing is left to erase")
+	}
+	return n, err
+}

@@ -1,0 +1,490 @@
+package node
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/hansa-exchange/hansa"
+	"github.com/hansa-exchange/hansa/internal/dataplane/deliver"
+	"github.com/hansa-exchange/hansa/internal/dataplane/format"
+	"github.com/hansa-exchange/hansa/internal/dataplane/gate"
+	"github.com/hansa-exchange/hansa/internal/dataplane/quality"
+	"github.com/hansa-exchange/hansa/internal/dataplane/receipt"
+	"github.com/hansa-exchange/hansa/internal/dataplane/stream"
+)
+
+// line is the data way: feed -> format -> quality -> stream -> gate -> format ->
+// deliver -> receipt. This file alone knows the order. Feeds and pushes call
+// [line.take]; deliver reads through [line.Events] and [line.Snapshot]; a pump for
+// each dataset offers what is new to each flow, before anything is handed over.
+type line struct {
+	node   *Node
+	codecs []format.Codec
+
+	mu       sync.RWMutex // guards all below
+	courses  map[hansa.FlowID]*course
+	pumps    map[hansa.Key]*pump
+	datasets map[hansa.PartyID][]*hansa.Dataset
+}
+
+// course is one flow made ready: its gate compiled, its dataset at hand.
+type course struct {
+	flow    hansa.Flow
+	gate    *gate.Gate
+	dataset hansa.Dataset
+	timed   bool // its terms hold records back for a while
+}
+
+var _ deliver.Line = (*line)(nil)
+
+// quality, then stream: take grades records and stores them. What an own
+// publication lacks is its refusal; foreign input is kept and marked. The answers
+// stand in the order of recs; an error of one leaves the others.
+func (l *line) take(ctx context.Context, d *hansa.Dataset, recs []*hansa.Record, own bool) ([]stream.Accepted, []error, error) {
+	now := l.node.clock()
+	refused := make([]error, len(recs))
+	good := make([]*hansa.Record, 0, len(recs))
+	for i, r := range recs {
+		if r.Kind != d.Kind {
+			refused[i] = hansa.Fielded("/kind", "the dataset %s holds %s, not %s", d.Name, d.Kind, r.Kind)
+			continue
+		}
+		if refused[i] = r.Validate(); refused[i] != nil {
+			continue
+		}
+		if r.Provenance.Holder == "" {
+			r.Provenance.Holder = d.Holder
+		}
+		in := quality.Context{Now: now, Own: own}
+		if own && r.Kind == hansa.KindSituation {
+			if refused[i] = quality.Publication(r, in); refused[i] != nil {
+				continue
+			}
+		}
+		quality.Mark(r, in)
+		if d.Personal {
+			r.Original, r.OriginalType = nil, ""
+		}
+		good = append(good, r)
+	}
+	out, err := l.node.stream.Of(d.Party).Append(ctx, d.ID, good)
+	if err != nil {
+		return nil, nil, err
+	}
+	all := make([]stream.Accepted, len(recs))
+	for i, j := 0, 0; i < len(recs); i++ {
+		if refused[i] == nil {
+			all[i] = out[j]
+			j++
+		}
+	}
+	return all, refused, nil
+}
+
+// Open finds the view of a flow: the gate says whether the reader may have it now.
+func (l *line) Open(_ context.Context, id hansa.FlowID, purpose hansa.Purpose, f hansa.Format) (deliver.View, error) {
+	c, err := l.course(id)
+	if err != nil {
+		return deliver.View{}, err
+	}
+	if _, err := WriterOf(l.codecs, f); err != nil {
+		return deliver.View{}, err
+	}
+	if err := gate.Refusal(c.gate.Admit(l.ask(c, purpose, f))); err != nil {
+		return deliver.View{}, err
+	}
+	return l.view(c, purpose, f), nil
+}
+
+func (l *line) view(c *course, purpose hansa.Purpose, f hansa.Format) deliver.View {
+	return deliver.View{
+		Key: c.gate.ViewKey(f), Flow: &c.flow, Format: f, Purpose: purpose,
+		Label: hansa.Label{Flow: c.flow.ID, Basis: c.flow.Basis, Licence: first(c.flow.Terms.Licence, c.dataset.Licence), Attribution: c.flow.Terms.Attribution, Holder: c.dataset.Holder},
+	}
+}
+
+func (l *line) ask(c *course, purpose hansa.Purpose, f hansa.Format) gate.Ask {
+	return gate.Ask{Purpose: purpose, Format: f, Now: l.node.clock(), Party: c.flow.To, Test: c.flow.Test}
+}
+
+// waits are the verdicts that time alone will change: they stop a flow's cursor.
+var waits = []hansa.Rule{gate.NotYet, gate.Window, gate.Delay, gate.Paused}
+
+// Events: stream, then gate, then format. A record that the terms hold back for a
+// while ends the run before it, so that it is seen when its time has come.
+func (l *line) Events(ctx context.Context, v deliver.View, since hansa.Cursor, limit int) ([]deliver.Event, hansa.Cursor, error) {
+	c, err := l.course(v.Flow.ID)
+	if err != nil {
+		return nil, since, err
+	}
+	w, err := WriterOf(l.codecs, v.Format)
+	if err != nil {
+		return nil, since, err
+	}
+	recs, next, err := l.node.stream.Of(c.flow.From).Read(ctx, c.dataset.ID, since, limit)
+	if err != nil {
+		return nil, since, err
+	}
+	if err := l.offer(ctx, c); err != nil {
+		return nil, since, err
+	}
+	ask, at := l.ask(c, v.Purpose, v.Format), since
+	evs := make([]deliver.Event, 0, len(recs))
+	for _, r := range recs {
+		verdict := c.gate.Decide(r, ask)
+		if verdict.Outcome == hansa.Deny && slices.Contains(waits, verdict.Rule) {
+			return evs, at, nil
+		}
+		ev := deliver.Event{Cursor: r.Cursor, Record: r.ID, Version: r.Version, Update: updateOf(r), At: r.Received, Rule: verdict.Rule, Outcome: verdict.Outcome}
+		if verdict.Outcome != hansa.Deny {
+			if err := l.encode(c, v, w, r, &ev); err != nil {
+				return nil, since, err
+			}
+		}
+		evs, at = append(evs, ev), r.Cursor
+	}
+	return evs, next, nil
+}
+
+// encode writes one record as an event's body. A record that the format cannot
+// say becomes a notice that it is withheld, an end that it says by absence a notice
+// of the end.
+func (l *line) encode(c *course, v deliver.View, w format.Writer, r *hansa.Record, ev *deliver.Event) error {
+	if ev.Outcome == hansa.Trim {
+		r = c.gate.Trim(r)
+	} else {
+		r = outward(r)
+	}
+	if ev.Losses = w.Losses(r); format.Refused(ev.Losses) {
+		ev.Refused = r.Live()
+		ev.MediaType = "application/json"
+		ev.Body = tombstone(r, ev.Losses)
+		return nil
+	}
+	var b bytes.Buffer
+	losses, err := w.Write(&b, l.doc(c, v, r.Received), slices.Values([]*hansa.Record{r}))
+	if err != nil {
+		return err
+	}
+	ev.Losses, ev.Body, ev.MediaType = losses, b.Bytes(), l.mediaType(v.Format)
+	return nil
+}
+
+// outward is r without what never leaves the node.
+func outward(r *hansa.Record) *hansa.Record {
+	c := *r
+	c.Provenance.EnteredBy = ""
+	if s := r.Situation; s != nil && slices.ContainsFunc(s.Texts, internal) {
+		t := *s
+		t.Texts = slices.DeleteFunc(slices.Clone(s.Texts), internal)
+		c.Situation = &t
+	}
+	return &c
+}
+
+func internal(t hansa.Text) bool { return t.Kind == "internal" }
+
+// Snapshot: stream, then gate, then format, over the present state.
+func (l *line) Snapshot(ctx context.Context, v deliver.View) (deliver.Snapshot, error) {
+	c, err := l.course(v.Flow.ID)
+	if err != nil {
+		return deliver.Snapshot{}, err
+	}
+	w, err := WriterOf(l.codecs, v.Format)
+	if err != nil {
+		return deliver.Snapshot{}, err
+	}
+	recs, at, err := l.node.stream.Of(c.flow.From).Present(ctx, c.dataset.ID, false)
+	if err != nil {
+		return deliver.Snapshot{}, err
+	}
+	if err := l.offer(ctx, c); err != nil {
+		return deliver.Snapshot{}, err
+	}
+	now := l.node.clock()
+	out := deliver.Snapshot{At: at, Made: now, Counts: map[hansa.Rule]int{}, MediaType: l.mediaType(v.Format)}
+	ask := l.ask(c, v.Purpose, v.Format)
+	var pass []*hansa.Record
+	var newest time.Time
+	for _, r := range recs {
+		if r.Situation != nil && r.Situation.EndedByRule(now) {
+			continue
+		}
+		verdict := c.gate.Decide(r, ask)
+		out.Counts[verdict.Rule]++
+		switch verdict.Outcome {
+		case hansa.Deny:
+			continue
+		case hansa.Trim:
+			r = c.gate.Trim(r)
+		case hansa.Pass:
+			r = outward(r)
+		}
+		pass = append(pass, r)
+		if r.Received.After(newest) {
+			newest = r.Received
+		}
+	}
+	var b bytes.Buffer
+	if out.Losses, err = w.Write(&b, l.doc(c, v, newest), slices.Values(pass)); err != nil {
+		return deliver.Snapshot{}, err
+	}
+	left := map[string]bool{}
+	for _, x := range out.Losses {
+		left[x.Record] = left[x.Record] || x.Kind == hansa.LossRefused
+	}
+	for _, r := range pass {
+		if !left[r.ID] {
+			out.Records = append(out.Records, deliver.Ref{ID: r.ID, Version: r.Version, Update: updateOf(r)})
+		}
+	}
+	sum := sha256.Sum256(b.Bytes())
+	out.Body, out.ETag = b.Bytes(), `"`+hex.EncodeToString(sum[:16])+`"`
+	return out, nil
+}
+
+// doc says what a document of c says of itself. Its time is that of what it
+// holds, so that equal content has equal bytes.
+func (l *line) doc(c *course, v deliver.View, made time.Time) format.Doc {
+	p := l.node.party(c.flow.From)
+	if made.IsZero() {
+		made = l.node.started
+	}
+	zone, err := time.LoadLocation(first(p.Zone, "UTC"))
+	if err != nil {
+		zone = time.UTC
+	}
+	return format.Doc{Publisher: p.Title, Country: "eu", Party: p.ID, Made: made, Zone: zone, Lang: "en", Label: v.Label, Contact: p.Contact, Update: c.dataset.Update.Std()}
+}
+
+func (l *line) mediaType(f hansa.Format) string {
+	for _, c := range l.codecs {
+		if c.Name == f {
+			return c.MediaType
+		}
+	}
+	return "application/octet-stream"
+}
+
+// Changed is closed when the view may have changed.
+func (l *line) Changed(v deliver.View) <-chan struct{} {
+	c, err := l.course(v.Flow.ID)
+	if err != nil {
+		return nil
+	}
+	if c.timed {
+		return l.node.tick.wait()
+	}
+	return l.node.stream.Of(c.flow.From).Changed(c.dataset.ID)
+}
+
+// Head is the cursor after the newest record.
+func (l *line) Head(ctx context.Context, v deliver.View) (hansa.Cursor, error) {
+	c, err := l.course(v.Flow.ID)
+	if err != nil {
+		return "", err
+	}
+	return l.node.stream.Of(c.flow.From).Head(ctx, c.dataset.ID)
+}
+
+// course returns a flow made ready.
+func (l *line) course(id hansa.FlowID) (*course, error) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	if c := l.courses[id]; c != nil {
+		return c, nil
+	}
+	return nil, hansa.Errorf(hansa.NotFound, "there is no such flow")
+}
+
+// updateOf is what a version does, told from its state where the publisher did
+// not say.
+func updateOf(r *hansa.Record) hansa.Update {
+	switch {
+	case r.Update != "":
+		return r.Update
+	case r.Situation != nil && r.Situation.Lifecycle == hansa.Ended:
+		return hansa.End
+	case r.Situation != nil && r.Situation.Lifecycle == hansa.Cancelled:
+		return hansa.Redact
+	case r.Version > 1:
+		return hansa.Modify
+	}
+	return hansa.Insert
+}
+
+// pump offers a dataset's new records to each of its flows, in order, and keeps
+// in the database how far it has come.
+type pump struct {
+	mu sync.Mutex // guards at, and that one pass runs at a time
+	at hansa.Cursor
+}
+
+// receipt begins with the offer: offer runs the pump of c's dataset to its end.
+func (l *line) offer(ctx context.Context, c *course) error {
+	key := hansa.Key{Party: c.flow.From, Dataset: c.dataset.ID}
+	l.mu.RLock()
+	p, flows := l.pumps[key], l.flowsOf(key)
+	l.mu.RUnlock()
+	if p == nil {
+		return nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for {
+		recs, next, err := l.node.stream.Of(key.Party).Read(ctx, key.Dataset, p.at, stream.ReadMax)
+		if e := hansa.Public(err); e != nil && e.Code == hansa.CodeGone {
+			p.at = hansa.Cursor(e.Field)
+			continue
+		}
+		if err != nil || len(recs) == 0 {
+			return err
+		}
+		if err := l.offerAll(ctx, key, flows, recs, next); err != nil {
+			return err
+		}
+		p.at = next
+	}
+}
+
+// offerAll offers records to flows, and notes what must wait for its time.
+func (l *line) offerAll(ctx context.Context, key hansa.Key, flows []*course, recs []*hansa.Record, next hansa.Cursor) error {
+	return l.node.db.Write(ctx, func(tx hansa.Tx) error {
+		for _, r := range recs {
+			if r.Situation == nil {
+				continue
+			}
+			for _, c := range flows {
+				if err := l.offerOne(tx, c, r); err != nil {
+					return err
+				}
+			}
+		}
+		_, err := tx.Exec(`INSERT INTO node_pump (party, dataset, at) VALUES (?, ?, ?) ON CONFLICT (party, dataset) DO UPDATE SET at = excluded.at`, string(key.Party), string(key.Dataset), string(next))
+		return err
+	})
+}
+
+// offerOne begins a record's ladder at one receiver if the gate lets it through.
+func (l *line) offerOne(tx hansa.Tx, c *course, r *hansa.Record) error {
+	if len(c.flow.Terms.Purposes) == 0 || len(c.flow.Terms.Formats) == 0 {
+		return nil
+	}
+	verdict := c.gate.Decide(r, l.ask(c, c.flow.Terms.Purposes[0], c.flow.Terms.Formats[0]))
+	if verdict.Outcome != hansa.Deny {
+		silent := max(c.flow.Limit.Std(), time.Minute)
+		return l.node.book.Offer(tx, &c.flow, r, silent, l.node.clock())
+	}
+	if slices.Contains(waits, verdict.Rule) {
+		_, err := tx.Exec(`INSERT INTO node_held (flow, record) VALUES (?, ?) ON CONFLICT (flow, record) DO NOTHING`, string(c.flow.ID), r.ID)
+		return err
+	}
+	return nil
+}
+
+// heldMax bounds the held records that one tick looks at.
+const heldMax = 1000
+
+// release offers what was held back and may pass now.
+func (l *line) release(ctx context.Context) error {
+	type held struct{ flow, record string }
+	var list []held
+	err := l.node.db.Read(ctx, func(tx hansa.Tx) error {
+		list = nil
+		rows, err := tx.Query(`SELECT flow, record FROM node_held ORDER BY flow, record LIMIT ?`, heldMax)
+		if err != nil {
+			return err
+		}
+		defer rows.Close() //nolint:errcheck // rows.Err says what went wrong
+		for rows.Next() {
+			var h held
+			if err := rows.Scan(&h.flow, &h.record); err != nil {
+				return err
+			}
+			list = append(list, h)
+		}
+		return rows.Err()
+	})
+	for _, h := range list {
+		err = errors.Join(err, l.releaseOne(ctx, hansa.FlowID(h.flow), h.record))
+	}
+	return err
+}
+
+func (l *line) releaseOne(ctx context.Context, flow hansa.FlowID, record string) error {
+	forget := func(tx hansa.Tx) error {
+		_, err := tx.Exec(`DELETE FROM node_held WHERE flow = ? AND record = ?`, string(flow), record)
+		return err
+	}
+	c, err := l.course(flow)
+	if err != nil {
+		return l.node.db.Write(ctx, forget)
+	}
+	r, err := l.node.stream.Of(c.flow.From).Get(ctx, c.dataset.ID, record)
+	if hansa.Public(err) != nil && hansa.KindOf(err) == hansa.NotFound {
+		return l.node.db.Write(ctx, forget)
+	}
+	if err != nil {
+		return err
+	}
+	verdict := c.gate.Decide(r, l.ask(c, c.flow.Terms.Purposes[0], c.flow.Terms.Formats[0]))
+	if verdict.Outcome == hansa.Deny && slices.Contains(waits, verdict.Rule) {
+		return nil
+	}
+	return l.node.db.Write(ctx, func(tx hansa.Tx) error {
+		return errors.Join(forget(tx), l.offerOne(tx, c, r))
+	})
+}
+
+// flowsOf lists the courses that carry a dataset. l.mu is held.
+func (l *line) flowsOf(key hansa.Key) (list []*course) {
+	for _, c := range l.courses {
+		if c.flow.From == key.Party && c.dataset.ID == key.Dataset {
+			list = append(list, c)
+		}
+	}
+	return list
+}
+
+// handed is deliver, then receipt: what was handed over is on its ladder in the
+// same transaction, and counted. A look by the operator is neither.
+func (l *line) handed(tx hansa.Tx, h deliver.Handover) error {
+	if h.Subscriber == operatorSubscriber {
+		return nil
+	}
+	ids := make([]string, 0, len(h.Records))
+	for _, r := range h.Records {
+		ids = append(ids, r.ID)
+	}
+	if err := l.node.book.Fetched(tx, h.Flow.ID, ids, l.node.clock()); err != nil {
+		return err
+	}
+	for what, n := range map[string]int64{"records": int64(len(ids)), "bytes": h.Bytes, "requests": 1} {
+		if err := l.node.count(tx, h.Flow.From, string(h.Flow.ID), what, h.At, n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// operatorSubscriber marks reads by the operator of the node, which are no
+// hand-over to the receiver.
+const operatorSubscriber = "operator"
+
+// shown takes the list that a receiver publishes.
+func (l *line) shown(ctx context.Context, flow hansa.FlowID, list []receipt.Shown) error {
+	return l.node.book.Polled(ctx, flow, list, l.node.clock())
+}
+
+func first(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}

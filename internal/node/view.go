@@ -1,0 +1,114 @@
+package node
+
+import (
+	"context"
+	"log/slog"
+	"runtime"
+	"time"
+
+	"github.com/hansa-exchange/hansa"
+	"github.com/hansa-exchange/hansa/internal/dataplane/format/record"
+	"github.com/hansa-exchange/hansa/internal/edge/api"
+	"github.com/hansa-exchange/hansa/internal/edge/room"
+)
+
+// openDoors joins the routes of every door into one table.
+func (n *Node) openDoors() error {
+	n.doors = newDoors(n, n.log)
+	formats := []api.FormatInfo{}
+	for _, c := range n.line.codecs {
+		formats = append(formats, api.FormatInfo{Name: c.Name, Title: c.Title, MediaType: c.MediaType, Ext: c.Ext, Reads: c.Reader != nil, Writes: c.Writer != nil})
+	}
+	a := api.New(api.Config{
+		Data: serving{n}, Intake: serving{n}, Subscriptions: serving{n}, Receipts: serving{n}, Desk: n.desk, Evidence: proofs{n}, Operator: operator{n},
+		Formats: formats, Version: n.cfg.Version, Schemas: map[string][]byte{"record-1.json": record.Schema()},
+	})
+	for _, e := range a.Endpoints() {
+		n.doors.add(e.Route, e.Serve)
+	}
+	n.log.LogAttrs(context.Background(), slog.LevelDebug, "the doors are set", slog.Int("routes", len(n.doors.table)), slog.String("go", runtime.Version()))
+	return nil
+}
+
+// live is what the room shows.
+type live struct{ n *Node }
+
+var _ room.Source = live{}
+
+// Changed is closed when something that the page shows has changed.
+func (l live) Changed() <-chan struct{} { return l.n.changed.wait() }
+
+// Live gathers what the live page of by's party shows.
+func (l live) Live(ctx context.Context, by hansa.Actor, _ string) (room.Live, error) {
+	n := l.n
+	p := n.party(by.Party)
+	zone, err := time.LoadLocation(first(p.Zone, "UTC"))
+	if err != nil {
+		zone = time.UTC
+	}
+	out := room.Live{City: p.Title, Zone: zone, Now: n.clock(), Factor: n.cfg.Factor()}
+	list, err := n.desk.Closures(ctx, by, true)
+	if err != nil {
+		return out, err
+	}
+	today := out.Now.Add(-24 * time.Hour)
+	for _, c := range list {
+		if over := !c.Record.Live(); over {
+			if c.Record.Updated.After(out.Before) {
+				out.Before = c.Record.Updated
+			}
+			if c.Record.Updated.Before(today) {
+				continue
+			}
+		}
+		out.Closures = append(out.Closures, shownClosure(c))
+	}
+	states, err := n.feeds.States(ctx)
+	for _, s := range states {
+		out.Feeds = append(out.Feeds, room.Feed{State: s})
+	}
+	return out, err
+}
+
+// shownClosure turns a closure into the room's words.
+func shownClosure(c api.Closure) room.Closure {
+	r, s := c.Record, c.Record.Situation
+	out := room.Closure{
+		ID: c.ID, Name: c.Title, Kind: s.Infra.Kind, Road: s.Road.Number, Effect: s.Effect, Extent: s.Extent, Role: s.Role, Incident: s.Incident, Test: !r.Mode.IsReal(),
+		Lifecycle: s.Lifecycle, Cause: s.Cause.Type, Source: first(s.Source.Org, r.Provenance.Holder), Feed: r.Provenance.Feed, Published: r.Published,
+		Start: at(s.Start), End: at(s.End), EndKind: s.EndKind, ActualStart: at(s.ActualStart), ActualEnd: at(s.ActualEnd), Repaired: at(s.Repaired), Geometry: s.Geometry,
+	}
+	if t, ok := s.Comment("en"); ok {
+		out.Text, out.Lang = t.Value, t.Lang
+	}
+	for _, d := range s.Detours {
+		if d.Geometry != nil {
+			out.Detours = append(out.Detours, d.Geometry)
+		}
+		out.Detour = first(out.Detour, d.Text)
+	}
+	if len(s.Vehicles) > 0 {
+		out.Vehicles = first(s.Vehicles[0].Class, first(s.Vehicles[0].Other, "some vehicles"))
+	}
+	for _, x := range c.Contradictions {
+		out.Contradicts = append(out.Contradicts, x.Source+": "+x.Says)
+	}
+	for _, x := range c.Receivers {
+		out.Receivers = append(out.Receivers, room.Receiver{Party: x.Party, Title: x.Title, Share: x.Share, Limit: secondsOf(x.Limit), Steps: steps(x.Ladder), End: steps(x.End)})
+	}
+	return out
+}
+
+func at(t *time.Time) time.Time {
+	if t == nil {
+		return time.Time{}
+	}
+	return *t
+}
+
+func steps(list []api.Rung) (out []room.Step) {
+	for _, g := range list {
+		out = append(out, room.Step{Step: g.Step, At: g.At, Evidence: g.Evidence, Reason: g.Reason})
+	}
+	return out
+}
