@@ -11,14 +11,16 @@ import (
 
 	"github.com/hansa-exchange/hansa"
 	"github.com/hansa-exchange/hansa/internal/dataplane/format"
+	"github.com/hansa-exchange/hansa/internal/dataplane/format/cifs"
 	"github.com/hansa-exchange/hansa/internal/dataplane/format/geojson"
 	"github.com/hansa-exchange/hansa/internal/dataplane/format/record"
+	"github.com/hansa-exchange/hansa/internal/dataplane/format/wzdx"
 )
 
 // Codecs lists every format that the exchange knows, canonical first.
 func Codecs() []format.Codec {
 	return []format.Codec{
-		record.Codec(), record.NDJSON(), geojson.Codec(),
+		record.Codec(), record.NDJSON(), geojson.Codec(), cifs.XML(), cifs.JSON(), wzdx.Codec(),
 	}
 }
 

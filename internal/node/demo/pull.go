@@ -254,15 +254,18 @@ func (r *Receiver) read(ctx context.Context, body io.Reader, last string, busy *
 	return last, io.EOF
 }
 
-// segmentOf finds the place's name in a canonical record.
+// segmentOf finds the place's name in a document of one canonical record.
 func segmentOf(data any) string {
 	b, err := json.Marshal(data)
 	if err != nil {
 		return ""
 	}
-	var x recordBody
-	if json.Unmarshal(b, &x) != nil {
+	facts, err := understand(b)
+	if err != nil {
 		return ""
 	}
-	return x.fact().segment
+	for _, f := range facts {
+		return f.segment
+	}
+	return ""
 }
