@@ -200,3 +200,28 @@ func (d *Deliverer) Prune(ctx context.Context, before time.Time) error {
 		return err
 	})
 }
+
+// Newest lists up to limit ranges of a flow, the newest first.
+func (d *Deliverer) Newest(ctx context.Context, flow hansa.FlowID, limit int) (list []Range, err error) {
+	err = d.DB.Read(ctx, func(tx hansa.Tx) error {
+		list = nil
+		rows, err := tx.Query(`SELECT id, salt, doc, leaf, batch, position FROM deliver_ranges WHERE flow = ? ORDER BY id DESC LIMIT ?`, string(flow), min(max(limit, 1), PageMax))
+		if err != nil {
+			return fmt.Errorf("list ranges: %w", err)
+		}
+		defer func() { _ = rows.Close() }() // rows.Err says what went wrong
+		for rows.Next() {
+			f, err := scanFact(rows)
+			if err != nil {
+				return err
+			}
+			var r Range
+			if err := json.Unmarshal(f.Doc, &r); err != nil {
+				return fmt.Errorf("read a range: %w", err)
+			}
+			list = append(list, r)
+		}
+		return rows.Err()
+	})
+	return list, err
+}

@@ -23,7 +23,7 @@ type CloseOrder struct {
 	Role      hansa.Role `json:"role,omitempty"`      // closure unless said
 	EndRule   string     `json:"endRule,omitempty"`   // at-planned-end ends it without another word
 	Dataset   string     `json:"dataset,omitempty"`   // id or name; needed when the party has several of situations
-	Test      bool       `json:"test,omitzero"`      // marked as a test
+	Test      bool       `json:"test,omitzero"`       // marked as a test
 	RequestID string     `json:"requestId,omitempty"` // repeats with the same id make one closure
 }
 
@@ -45,6 +45,8 @@ type Closure struct {
 	Record    *hansa.Record   `json:"record"`
 	Receivers []Receiver      `json:"receivers"`
 	Findings  []hansa.Finding `json:"findings,omitempty"`
+	// Contradictions are records of others that say otherwise; a person decides.
+	Contradictions []Contradiction `json:"contradictions,omitempty"`
 }
 
 // Receiver is a closure's ladder at one receiver.
@@ -212,4 +214,12 @@ type Evidence interface {
 type Entry struct {
 	Index int64  `json:"index"`
 	Data  string `json:"data"`
+}
+
+// Contradiction is another source's word against a closure.
+type Contradiction struct {
+	Record string    `json:"record"`
+	Source string    `json:"source"`
+	Says   string    `json:"says"`
+	At     time.Time `json:"at"`
 }
