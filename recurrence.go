@@ -107,7 +107,7 @@ func (s *Schedule) choose(r *Recurrence) error {
 			return Fielded("/recurrence/weeks", "a week is 1 to 5, or -1 for the last, not %d", w)
 		}
 	}
-	s.weeks = r.Weeks
+	s.weeks = slices.Clone(r.Weeks)
 	for _, m := range r.Months {
 		if m < 1 || m > 12 {
 			return Fielded("/recurrence/months", "a month is 1 to 12, not %d", m)
