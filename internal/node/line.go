@@ -356,14 +356,9 @@ func (l *line) offer(ctx context.Context, c *course) error {
 // offerAll offers records to flows, and notes what must wait for its time.
 func (l *line) offerAll(ctx context.Context, key hansa.Key, flows []*course, recs []*hansa.Record, next hansa.Cursor) error {
 	return l.node.db.Write(ctx, func(tx hansa.Tx) error {
-		for _, r := range recs {
-			if r.Situation == nil {
-				continue
-			}
-			for _, c := range flows {
-				if err := l.offerOne(tx, c, r); err != nil {
-					return err
-				}
+		for _, c := range flows {
+			if err := l.offerTo(tx, c, recs); err != nil {
+				return err
 			}
 		}
 		_, err := tx.Exec(`INSERT INTO node_pump (party, dataset, at) VALUES (?, ?, ?) ON CONFLICT (party, dataset) DO UPDATE SET at = excluded.at`, string(key.Party), string(key.Dataset), string(next))
@@ -371,21 +366,29 @@ func (l *line) offerAll(ctx context.Context, key hansa.Key, flows []*course, rec
 	})
 }
 
-// offerOne begins a record's ladder at one receiver if the gate lets it through.
-func (l *line) offerOne(tx hansa.Tx, c *course, r *hansa.Record) error {
+// offerTo begins the ladders of those records that the gate lets through to one
+// receiver, and notes those that must wait for their time.
+func (l *line) offerTo(tx hansa.Tx, c *course, recs []*hansa.Record) error {
 	if len(c.flow.Terms.Purposes) == 0 || len(c.flow.Terms.Formats) == 0 {
 		return nil
 	}
-	verdict := c.gate.Decide(r, l.ask(c, c.flow.Terms.Purposes[0], c.flow.Terms.Formats[0]))
-	if verdict.Outcome != hansa.Deny {
-		silent := max(c.flow.Limit.Std(), time.Minute)
-		return l.node.book.Offer(tx, &c.flow, r, silent, l.node.clock())
+	ask := l.ask(c, c.flow.Terms.Purposes[0], c.flow.Terms.Formats[0])
+	pass := make([]*hansa.Record, 0, len(recs))
+	for _, r := range recs {
+		if r.Situation == nil {
+			continue
+		}
+		verdict := c.gate.Decide(r, ask)
+		switch {
+		case verdict.Outcome != hansa.Deny:
+			pass = append(pass, r)
+		case slices.Contains(waits, verdict.Rule):
+			if _, err := tx.Exec(`INSERT INTO node_held (flow, record) VALUES (?, ?) ON CONFLICT (flow, record) DO NOTHING`, string(c.flow.ID), r.ID); err != nil {
+				return err
+			}
+		}
 	}
-	if slices.Contains(waits, verdict.Rule) {
-		_, err := tx.Exec(`INSERT INTO node_held (flow, record) VALUES (?, ?) ON CONFLICT (flow, record) DO NOTHING`, string(c.flow.ID), r.ID)
-		return err
-	}
-	return nil
+	return l.node.book.OfferAll(tx, &c.flow, pass, max(c.flow.Limit.Std(), time.Minute), l.node.clock())
 }
 
 // heldMax bounds the held records that one tick looks at.
@@ -438,7 +441,7 @@ func (l *line) releaseOne(ctx context.Context, flow hansa.FlowID, record string)
 		return nil
 	}
 	return l.node.db.Write(ctx, func(tx hansa.Tx) error {
-		return errors.Join(forget(tx), l.offerOne(tx, c, r))
+		return errors.Join(forget(tx), l.offerTo(tx, c, []*hansa.Record{r}))
 	})
 }
 

@@ -83,13 +83,76 @@ func (p *Party) Append(ctx context.Context, dataset hansa.DatasetID, recs []*han
 		}
 		packed[i].leaf = hansa.Leaf(hansa.FactRecord, packed[i].salt, packed[i].doc(dataset))
 	}
+	w := &waiting{recs: recs, packed: packed, done: make(chan error, 1)}
+	mem.mu.Lock()
+	mem.queue = append(mem.queue, w)
+	if !mem.leading {
+		mem.leading = true
+		go p.drain(context.WithoutCancel(ctx), mem, dataset)
+	}
+	mem.mu.Unlock()
+	if err := <-w.done; err != nil {
+		return nil, err
+	}
+	return w.out, nil
+}
+
+// waiting is one caller's records on their way into the dataset.
+type waiting struct {
+	recs   []*hansa.Record
+	packed []*row
+	out    []Accepted
+	done   chan error
+}
+
+// drain writes what waits for a dataset, run by run, until nothing does: callers
+// that come at the same time share statements. It ends when the queue is empty.
+func (p *Party) drain(ctx context.Context, mem *set, dataset hansa.DatasetID) {
+	for {
+		mem.mu.Lock()
+		n, size := 0, 0
+		for n < len(mem.queue) && (n == 0 || size+len(mem.queue[n].recs) <= runMax) {
+			size += len(mem.queue[n].recs)
+			n++
+		}
+		run := mem.queue[:n:n]
+		mem.queue = mem.queue[n:]
+		if n == 0 {
+			mem.leading, mem.queue = false, nil
+			mem.mu.Unlock()
+			return
+		}
+		mem.mu.Unlock()
+		if err := p.write(ctx, mem, dataset, run); err != nil && n > 1 && hansa.KindOf(err) != hansa.Busy {
+			for i := range run { // one of them is at fault: let it fail alone
+				run[i].done <- p.write(ctx, mem, dataset, run[i:i+1])
+			}
+		} else {
+			for _, w := range run {
+				w.done <- err
+			}
+		}
+	}
+}
+
+// runMax bounds the records of several callers that are written together.
+const runMax = 1000
+
+// write stores a run in one transaction.
+func (p *Party) write(ctx context.Context, mem *set, dataset hansa.DatasetID, run []*waiting) error {
+	var recs []*hansa.Record
+	var packed []*row
+	for _, w := range run {
+		recs, packed = append(recs, w.recs...), append(packed, w.packed...)
+	}
+	now := p.stream.cfg.Now()
 	var a *appending
-	err = s.cfg.DB.Write(ctx, func(tx hansa.Tx) error {
+	err := p.stream.cfg.DB.Write(ctx, func(tx hansa.Tx) error {
 		a = &appending{party: p, dataset: dataset, tx: tx, out: make([]Accepted, 0, len(recs))}
 		return a.run(mem, recs, packed, now)
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	mem.number.Store(a.number)
 	stored := make([]*hansa.Record, 0, len(a.rows))
@@ -101,7 +164,12 @@ func (p *Party) Append(ctx context.Context, dataset hansa.DatasetID, recs []*han
 	if len(stored) > 0 {
 		mem.add(a.head.seq-int64(len(stored))+1, stored)
 	}
-	return a.out, nil
+	at := 0
+	for _, w := range run {
+		w.out = a.out[at : at+len(w.recs)]
+		at += len(w.recs)
+	}
+	return nil
 }
 
 func (a *appending) run(mem *set, recs []*hansa.Record, packed []*row, now time.Time) error {
@@ -227,7 +295,7 @@ func (a *appending) place(r *hansa.Record, x *row) error {
 		return nil
 	case x.version == k.version:
 		outcome = Revision
-		r.Defects = append(slices.Clone(r.Defects), hansa.Finding{Rule: "VER-01", Severity: hansa.Warning, Field: "/version", Message: "the content changed and the version did not", Mend: "raise the version with each change"})
+		r.Defects = marked(r.Defects, hansa.Finding{Rule: "VER-01", Severity: hansa.Warning, Field: "/version", Message: "the content changed and the version did not", Mend: "raise the version with each change"})
 	case x.version < k.version:
 		again, err := a.earlier(k, x)
 		if err != nil {
@@ -238,7 +306,7 @@ func (a *appending) place(r *hansa.Record, x *row) error {
 			return nil
 		}
 		outcome = Older
-		r.Defects = append(slices.Clone(r.Defects), hansa.Finding{Rule: "VER-02", Severity: hansa.Warning, Field: "/version", Message: "a higher version was there already; this one is kept and does not replace it", Mend: "raise the version with each change"})
+		r.Defects = marked(r.Defects, hansa.Finding{Rule: "VER-02", Severity: hansa.Warning, Field: "/version", Message: "a higher version was there already; this one is kept and does not replace it", Mend: "raise the version with each change"})
 	}
 	if outcome != Stored {
 		if err := x.defective(r.Defects); err != nil {
@@ -262,6 +330,12 @@ func (a *appending) place(r *hansa.Record, x *row) error {
 	r.Cursor = a.cursorOf(x.place)
 	a.out = append(a.out, Accepted{Outcome: outcome, Cursor: r.Cursor, Record: r})
 	return nil
+}
+
+// marked adds a finding to a copy of list, once however often it is tried.
+func marked(list []hansa.Finding, f hansa.Finding) []hansa.Finding {
+	list = slices.DeleteFunc(slices.Clone(list), func(x hansa.Finding) bool { return x.Rule == f.Rule })
+	return append(list, f)
 }
 
 // replaced takes what r was re-issued for out of the present state.

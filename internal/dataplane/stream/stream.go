@@ -65,6 +65,8 @@ type set struct {
 	tail    []*hansa.Record // the newest, in order; the last has seq next-1
 	next    int64           // 0: the tail is not established
 	pending map[int64][]*hansa.Record
+	queue   []*waiting // callers whose records are not written yet
+	leading bool       // somebody writes them
 }
 
 // Migrations returns the room's tables. A place is dataset number << 40 | seq.
