@@ -86,9 +86,9 @@ func TestGeometryAgainstTwin(t *testing.T) {
 		if depth == 0 {
 			return rapid.SampledFrom([]string{"1", "-2.5", "1e2", "52.3", "4.9", "0", "91"}).Draw(t, "number")
 		}
-		parts := make([]string, rapid.SampledFrom([]int{2, 2, 2, 3, 4, 1}).Draw(t, "n"))
-		for i := range parts {
-			parts[i] = value(t, depth-1)
+		var parts []string
+		for range rapid.SampledFrom([]int{2, 2, 2, 3, 4, 1}).Draw(t, "n") {
+			parts = append(parts, value(t, depth-1))
 		}
 		if depth == 2 && rapid.Bool().Draw(t, "ring") {
 			parts = append(parts, "[7,8]", "[8,8]", parts[0])

@@ -24,9 +24,9 @@ func NewID(now time.Time) string {
 	var b [16]byte
 	// crypto/rand.Read never fails since Go 1.24: the program ends instead.
 	_, _ = rand.Read(b[6:])
-	ms := uint64(now.UnixMilli()) //nolint:gosec // times before 1970 have no ids here
+	ms := now.UnixMilli()
 	for i := range 6 {
-		b[i] = byte(ms >> (40 - 8*i))
+		b[i] = byte(ms >> (40 - 8*i) & 0xff)
 	}
 	b[6] = b[6]&0x0f | 0x70
 	b[8] = b[8]&0x3f | 0x80

@@ -66,7 +66,7 @@ func TestLeaf(t *testing.T) {
 	if a == hansa.Leaf("a", salt, []byte("bc")) || a == hansa.Leaf("ab", hansa.Salt{}, []byte("c")) {
 		t.Error("two facts have one leaf")
 	}
-	if hansa.NewSalt() == hansa.NewSalt() {
+	if one, two := hansa.NewSalt(), hansa.NewSalt(); one == two {
 		t.Error("two salts are the same")
 	}
 }

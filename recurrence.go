@@ -226,7 +226,7 @@ func (s *Schedule) inWeek(y int, m time.Month, d int) bool {
 // and the last to end, so that no hour of a closure is left out.
 func (s *Schedule) wall(y int, m time.Month, d, minutes int, end bool) time.Time {
 	t := time.Date(y, m, d, 0, minutes, 0, 0, s.zone)
-	d, minutes = d+minutes/(24*60), minutes%(24*60)
+	minutes %= 24 * 60
 	if h, mm, _ := t.Clock(); h*60+mm != minutes {
 		// Skipped: the change lies between an hour before and t; find it.
 		_, before := t.Add(-3 * time.Hour).Zone()

@@ -242,11 +242,11 @@ func (w twin) window(day int) (from, to time.Time, ok bool) {
 
 // inWeek counts the weekdays of the month up to date, and after it.
 func (w twin) inWeek(date time.Time) bool {
-	n, more := 0, false
+	n := 0
 	for d := date; d.Month() == date.Month(); d = d.AddDate(0, 0, -7) {
 		n++
 	}
-	more = date.AddDate(0, 0, 7).Month() == date.Month()
+	more := date.AddDate(0, 0, 7).Month() == date.Month()
 	return slices.Contains(w.r.Weeks, n) || !more && slices.Contains(w.r.Weeks, -1)
 }
 

@@ -72,26 +72,13 @@ func misfit(bad *json.SemanticError) *hansa.Error {
 	if bad.Err != nil {
 		e.Message += ": " + plain(bad.Err)
 	} else if bad.JSONKind != 0 {
-		e.Message = "a JSON " + kindName(bad.JSONKind) + " does not fit the member"
+		e.Message = "a JSON " + kindNames[bad.JSONKind] + " does not fit the member"
 	}
 	return e
 }
 
-func kindName(k jsontext.Kind) string {
-	switch k {
-	case '{':
-		return "object"
-	case '[':
-		return "array"
-	case '"':
-		return "string"
-	case '0':
-		return "number"
-	case 'n':
-		return "null"
-	}
-	return "boolean"
-}
+// kindNames are what people call the kinds of JSON value.
+var kindNames = map[jsontext.Kind]string{'{': "object", '[': "array", '"': "string", '0': "number", 'n': "null", 't': "boolean", 'f': "boolean"}
 
 // plain returns err's text without the name of the package that made it.
 func plain(err error) string {

@@ -38,14 +38,12 @@ type observed struct {
 // identity returns the feature's id, or that of its properties.
 func (f *foreign) identity() (string, *hansa.Error) {
 	for _, v := range []jsontext.Value{f.ID, f.Properties["id"]} {
-		switch v.Kind() {
-		case '0':
+		if v.Kind() == '0' {
 			return string(v), nil
-		case '"':
-			var s string
-			if json.Unmarshal(v, &s) == nil && s != "" {
-				return s, nil
-			}
+		}
+		var s string
+		if v.Kind() == '"' && json.Unmarshal(v, &s) == nil && s != "" {
+			return s, nil
 		}
 	}
 	return "", hansa.Fielded("/id", "a feature needs an id, a string or a number")

@@ -33,13 +33,10 @@ func (document) Read(r io.Reader, in format.Input) iter.Seq2[format.Item, error]
 		d := jsontext.NewDecoder(br, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 		v := &values{d: d, ration: ration}
 		var err error
-		switch d.PeekKind() {
-		case '[':
+		if d.PeekKind() == '[' {
 			err = v.array(in, yield)
-		case '{':
-			if enveloped(head) {
-				err = v.envelope(in, yield)
-			}
+		} else if enveloped(head) {
+			err = v.envelope(in, yield)
 		}
 		for err == nil {
 			err = v.one(in, yield)
@@ -86,14 +83,12 @@ func (v *values) array(in format.Input, yield func(format.Item, error) bool) err
 	}
 	for {
 		v.ration.Next(v.d.InputOffset())
-		switch v.d.PeekKind() {
-		case ']':
+		if v.d.PeekKind() == ']' {
 			_, err := v.d.ReadToken()
 			return err
-		default: // also what is no JSON at all: one says so
-			if err := v.one(in, yield); err != nil {
-				return unfinished(err)
-			}
+		}
+		if err := v.one(in, yield); err != nil { // also what is no JSON at all
+			return unfinished(err)
 		}
 	}
 }

@@ -271,8 +271,13 @@ func (r repeat) Read(p []byte) (int, error) {
 
 func TestReadStopsWhenTold(t *testing.T) {
 	for _, c := range []format.Codec{record.Codec(), record.NDJSON()} {
+		n := 0
 		for range c.Reader.Read(strings.NewReader(a+"\n"+b+"\n"), format.Input{}) {
+			n++
 			break
+		}
+		if n != 1 {
+			t.Errorf("%s: %d items, want 1", c.Name, n)
 		}
 	}
 }

@@ -51,7 +51,7 @@ func (x writer) Write(w io.Writer, _ format.Doc, records iter.Seq[*hansa.Record]
 	return losses, nil
 }
 
-func (x writer) Losses(r *hansa.Record) []hansa.Loss {
+func (writer) Losses(r *hansa.Record) []hansa.Loss {
 	out, losses := outward(r)
 	if _, err := Encode(out, nil); err != nil {
 		e := hansa.Public(err)
