@@ -20,6 +20,7 @@ const (
 	sweepEvery = time.Second
 	pollEvery  = time.Second // of the lists that receivers publish
 	trimEvery  = time.Minute
+	gatherFor  = 200 * time.Millisecond // offers are gathered; a reader does not wait for it
 	leaseFor   = 10 * time.Second
 	walkRows   = 500
 	walkPause  = 20 * time.Millisecond
@@ -200,6 +201,7 @@ func (n *Node) pump(ctx context.Context) error {
 				select {
 				case <-ctx.Done():
 				case <-changed:
+					pause(ctx, gatherFor)
 				case <-wait.C:
 				}
 				wait.Stop()
