@@ -49,7 +49,7 @@ type Store struct {
 	closed bool
 
 	broken atomic.Pointer[hansa.Error] // why nothing is written any more
-	reads  statements
+	pool   chan *reader
 }
 
 // job is one caller's change on its way through the writer.
@@ -112,7 +112,14 @@ func (s *Store) connect(ctx context.Context, cfg Config) error {
 	}
 	s.readers.SetMaxOpenConns(readersMax)
 	s.readers.SetMaxIdleConns(readersMax)
-	s.reads.prepare = s.readers.PrepareContext
+	s.pool = make(chan *reader, readersMax)
+	for range readersMax {
+		c, err := s.readers.Conn(ctx)
+		if err != nil {
+			return err
+		}
+		s.pool <- &reader{conn: c, cache: statements{prepare: c.PrepareContext}}
+	}
 	return s.beginEpoch(ctx)
 }
 
@@ -138,7 +145,11 @@ func (s *Store) Close() error {
 
 func (s *Store) disconnect() error {
 	var errs []error
-	s.reads.close()
+	for range len(s.pool) {
+		r := <-s.pool
+		r.cache.close()
+		errs = append(errs, r.conn.Close())
+	}
 	if s.readers != nil {
 		errs = append(errs, s.readers.Close())
 	}
@@ -178,21 +189,34 @@ func (s *Store) Write(ctx context.Context, f func(hansa.Tx) error) error {
 }
 
 // Read runs f on one consistent view of what is committed. f may not change
-// anything.
+// anything, and may not call Read.
 func (s *Store) Read(ctx context.Context, f func(hansa.Tx) error) error {
-	tx, err := s.readers.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
-	if err != nil {
+	var r *reader
+	select {
+	case r = <-s.pool:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { s.pool <- r }()
+	plain := context.WithoutCancel(ctx) // a view is begun and ended whole
+	if _, err := r.conn.ExecContext(plain, "BEGIN"); err != nil {
 		return explain(err)
 	}
-	defer tx.Rollback() //nolint:errcheck // a view that was read has nothing to undo
-	return explain(f(&readTx{ctx: ctx, tx: tx, store: s}))
+	defer r.conn.ExecContext(plain, "ROLLBACK") //nolint:errcheck // a view that was read has nothing to undo
+	return explain(f(&readTx{ctx: ctx, reader: r}))
+}
+
+// reader is one connection that reads, with its prepared statements: a statement
+// is prepared where it runs, so that a view never waits for a second connection.
+type reader struct {
+	conn  *sql.Conn
+	cache statements
 }
 
 // readTx is a view as rooms see it.
 type readTx struct {
-	ctx   context.Context //nolint:containedctx // a transaction lives within one call
-	tx    *sql.Tx
-	store *Store
+	ctx    context.Context //nolint:containedctx // a transaction lives within one call
+	reader *reader
 }
 
 func (t *readTx) Exec(string, ...any) (sql.Result, error) {
@@ -200,22 +224,22 @@ func (t *readTx) Exec(string, ...any) (sql.Result, error) {
 }
 
 func (t *readTx) Query(query string, args ...any) (*sql.Rows, error) {
-	st, err := t.store.reads.get(t.ctx, query)
+	st, err := t.reader.cache.get(t.ctx, query)
 	if err != nil {
 		return nil, err
 	}
 	if st == nil {
-		return t.tx.QueryContext(t.ctx, query, args...)
+		return t.reader.conn.QueryContext(t.ctx, query, args...)
 	}
-	return t.tx.StmtContext(t.ctx, st).QueryContext(t.ctx, args...)
+	return st.QueryContext(t.ctx, args...)
 }
 
 func (t *readTx) QueryRow(query string, args ...any) *sql.Row {
-	st, err := t.store.reads.get(t.ctx, query)
+	st, err := t.reader.cache.get(t.ctx, query)
 	if err != nil || st == nil {
-		return t.tx.QueryRowContext(t.ctx, query, args...)
+		return t.reader.conn.QueryRowContext(t.ctx, query, args...)
 	}
-	return t.tx.StmtContext(t.ctx, st).QueryRowContext(t.ctx, args...)
+	return st.QueryRowContext(t.ctx, args...)
 }
 
 // statements keeps prepared statements by their text.

@@ -235,3 +235,23 @@ func BenchmarkWrite50(b *testing.B) {
 		}
 	})
 }
+
+// TestManyReadersAtOnce begins more views than there are connections, each with a
+// statement that nobody has prepared: none may wait for another's connection.
+func TestManyReadersAtOnce(t *testing.T) {
+	s := open(t)
+	var wg sync.WaitGroup
+	for i := range 64 {
+		wg.Go(func() {
+			err := s.Read(t.Context(), func(tx hansa.Tx) error {
+				var n int
+				time.Sleep(time.Millisecond)
+				return tx.QueryRow(fmt.Sprintf(`SELECT count(*) + %d FROM thing`, i)).Scan(&n)
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+}
