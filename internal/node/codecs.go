@@ -12,6 +12,7 @@ import (
 	"github.com/hansa-exchange/hansa"
 	"github.com/hansa-exchange/hansa/internal/dataplane/format"
 	"github.com/hansa-exchange/hansa/internal/dataplane/format/cifs"
+	"github.com/hansa-exchange/hansa/internal/dataplane/format/datex2"
 	"github.com/hansa-exchange/hansa/internal/dataplane/format/geojson"
 	"github.com/hansa-exchange/hansa/internal/dataplane/format/record"
 	"github.com/hansa-exchange/hansa/internal/dataplane/format/wzdx"
@@ -20,7 +21,7 @@ import (
 // Codecs lists every format that the exchange knows, canonical first.
 func Codecs() []format.Codec {
 	return []format.Codec{
-		record.Codec(), record.NDJSON(), geojson.Codec(), cifs.XML(), cifs.JSON(), wzdx.Codec(),
+		record.Codec(), record.NDJSON(), datex2.Codec(), datex2.ContainerCodec(), geojson.Codec(), cifs.XML(), cifs.JSON(), wzdx.Codec(),
 	}
 }
 
