@@ -80,7 +80,7 @@ func (g *Geometry) UnmarshalJSON(b []byte) error {
 			g.Type = GeometryType(t)
 		case "coordinates":
 			var err error
-			if nested, err = s.coordinates(0); err != nil {
+			if nested, err = s.coordinates(); err != nil {
 				return err
 			}
 		default:
@@ -95,27 +95,24 @@ func (g *Geometry) UnmarshalJSON(b []byte) error {
 
 // shape files the nested coordinates under g.Lines as g.Type wants them.
 func (g *Geometry) shape(nested any) error {
-	bad := Fielded("/geometry/coordinates", "the coordinates do not fit a %s", g.Type)
 	switch c := nested.(type) {
 	case Position:
-		if g.Type != Point {
-			return bad
+		if g.Type == Point {
+			g.Lines = [][]Position{{c}}
+			return nil
 		}
-		g.Lines = [][]Position{{c}}
 	case []Position:
-		if g.Type != LineString && g.Type != MultiPoint {
-			return bad
+		if g.Type == LineString || g.Type == MultiPoint {
+			g.Lines = [][]Position{c}
+			return nil
 		}
-		g.Lines = [][]Position{c}
 	case [][]Position:
-		if g.Type != MultiLineString && g.Type != Polygon {
-			return bad
+		if g.Type == MultiLineString || g.Type == Polygon {
+			g.Lines = c
+			return nil
 		}
-		g.Lines = c
-	default:
-		return bad
 	}
-	return nil
+	return Fielded("/geometry/coordinates", "the coordinates do not fit a %s", g.Type)
 }
 
 // scan walks one JSON value that is known to be valid.
@@ -211,68 +208,82 @@ func (s *scan) number() (float64, bool) {
 	return f, err == nil
 }
 
+// nesting is the error for coordinates that are no such arrays.
+func nesting() *Error {
+	return Fielded("/geometry/coordinates", "coordinates are arrays of numbers, at most three arrays deep")
+}
+
 // coordinates reads a Position, []Position or [][]Position.
-func (s *scan) coordinates(depth int) (any, error) {
-	bad := Fielded("/geometry/coordinates", "coordinates are arrays of numbers, at most three arrays deep")
-	if depth > 2 || !s.take('[') {
-		return nil, bad
+func (s *scan) coordinates() (any, error) {
+	if !s.take('[') {
+		return nil, nesting()
 	}
 	if !s.peek('[') {
-		p, ok := s.position()
-		if !ok {
-			return nil, bad
-		}
-		if s.n++; s.n > VerticesMax {
-			return nil, Fielded("/geometry/coordinates", "a geometry has at most %d positions", VerticesMax)
-		}
-		return p, nil
+		return s.position()
 	}
-	var line []Position
+	s.take('[')
+	if !s.peek('[') {
+		return s.line()
+	}
 	var lines [][]Position
 	for {
-		c, err := s.coordinates(depth + 1)
+		l, err := s.line()
 		if err != nil {
 			return nil, err
 		}
-		switch c := c.(type) {
-		case Position:
-			line = append(line, c)
-		case []Position:
-			lines = append(lines, c)
-		default:
-			return nil, bad
+		if lines = append(lines, l); s.take(']') {
+			return lines, nil
 		}
-		if s.take(']') {
-			break
+		if !s.take(',') || !s.take('[') {
+			return nil, nesting()
+		}
+	}
+}
+
+// line reads the rest of an array of positions: its bracket is open, and if it
+// holds numbers rather than arrays, so is that of its first position.
+func (s *scan) line() ([]Position, error) {
+	first := !s.peek('[')
+	line := make([]Position, 0, 8)
+	for {
+		if !first && !s.take('[') {
+			return nil, nesting()
+		}
+		first = false
+		p, err := s.position()
+		if err != nil {
+			return nil, err
+		}
+		if line = append(line, p); s.take(']') {
+			return line, nil
 		}
 		if !s.take(',') {
-			return nil, bad
+			return nil, nesting()
 		}
 	}
-	if line != nil && lines != nil {
-		return nil, bad
-	}
-	if lines != nil {
-		return lines, nil
-	}
-	return line, nil
 }
 
 // position reads the rest of a position whose bracket is open.
-func (s *scan) position() (p Position, ok bool) {
+func (s *scan) position() (p Position, err error) {
+	if s.n++; s.n > VerticesMax {
+		return p, Fielded("/geometry/coordinates", "a geometry has at most %d positions", VerticesMax)
+	}
 	for i := 0; ; i++ {
 		f, ok := s.number()
 		if !ok {
-			return p, false
+			return p, nesting()
 		}
 		if i < 2 {
 			p[i] = f
 		}
 		if s.take(']') {
-			return p, i >= 1
+			if i == 0 {
+				return p, nesting()
+			}
+			return p, nil
 		}
 		if !s.take(',') {
-			return p, false
+			return p, nesting()
 		}
 	}
 }
