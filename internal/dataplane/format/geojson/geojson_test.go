@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -226,4 +228,34 @@ func FuzzRead(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestForeignSamples: what others publish is taken or refused feature by feature,
+// and nothing vanishes.
+func TestForeignSamples(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join(formattest.Shared(t, "samples/wzdx/WorkZoneFeed"), "*.geojson"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%d samples: %v", len(files), err)
+	}
+	for _, file := range files {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var d struct{ Features []json.RawMessage }
+		if err := json.Unmarshal(b, &d); err != nil {
+			t.Fatal(err)
+		}
+		items, err := read(t, string(b))
+		if err != nil || len(items) != len(d.Features) {
+			t.Errorf("%s: %d items of %d features, %v", filepath.Base(file), len(items), len(d.Features), err)
+		}
+		for _, it := range items {
+			if it.Record == nil {
+				t.Errorf("%s: %s is refused: %v", filepath.Base(file), it.ID, it.Refused)
+			} else if it.Record.Situation.Unknown["core_details"] == nil {
+				t.Errorf("%s: %s lost core_details", filepath.Base(file), it.ID)
+			}
+		}
+	}
 }
