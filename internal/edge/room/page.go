@@ -1,0 +1,370 @@
+package room
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"html/template"
+	"net/url"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/hansa-exchange/hansa"
+	"github.com/hansa-exchange/hansa/internal/base/words"
+)
+
+// page is all that the templates need, worked out beforehand.
+type page struct {
+	City, Zone, Clock, Day, Speed string
+	NowMilli                      int64
+	Factor                        float64
+	Theme                         string
+	Stream, Home, JSON            string
+	Dark, Light, ZoneName         string
+	Drawn                         string
+	Feeds                         capsule
+	Alarms                        []alarm
+	MoreAlarms                    int
+	AlarmWord                     string
+	Tiles                         []tile
+	Items, Ended                  []item
+	EndedOpen                     bool
+	LeftOut                       int
+	AllOpen                       string
+	Next                          []coming
+	Selected                      *detail
+	Overlay                       *overlay
+	Base                          template.HTML
+	ViewBox, Attribution          string
+	ask                           ask
+}
+
+type capsule struct{ Icon, Lead, Bold, Tail string }
+
+type tile struct{ Big, Small, Label, Title string }
+
+// item is one closure in the list.
+type item struct {
+	Number           int
+	DOM, Href        string
+	Name, Line       string
+	Elapsed          string
+	SinceMilli       int64 // of a running clock; 0 stands still
+	Planned, Current bool
+	Stale            string
+	Marks            template.HTML
+	Sum              tally
+	Test             bool
+	c                *Closure
+	stands           []stand
+}
+
+// coming is one line of the next 24 hours.
+type coming struct {
+	Clock, Text, Note string
+	at                time.Time
+}
+
+// build works a page out of what the source told.
+func (r *Room) build(l *Live, a ask) *page {
+	p := &page{
+		City: l.City, Zone: words.Zone(l.Now, l.Zone), Clock: words.ClockSeconds(l.Now, l.Zone), Day: words.Day(l.Now, l.Zone),
+		NowMilli: l.Now.UnixMilli(), Factor: l.Factor, Theme: a.theme, Drawn: words.ClockSeconds(l.Now, l.Zone), ask: a,
+		Base: r.base.markup, ViewBox: r.base.viewBox(), Attribution: r.base.attribution,
+	}
+	if p.Factor == 0 {
+		p.Factor = 1
+	}
+	if p.Factor != 1 {
+		p.Speed = strconv.FormatFloat(p.Factor, 'g', 4, 64) + " ×"
+	}
+	p.Stream, p.JSON, p.ZoneName = a.link("/stream", a.closure, a.table), "/live.json", zoneOf(l).String()
+	if a.closure != "" {
+		p.JSON += "?closure=" + url.QueryEscape(a.closure)
+	}
+	p.Home = ask{theme: a.theme}.link("/live", "", false)
+	p.Dark = ask{theme: "dark"}.link("/live", a.closure, a.table)
+	p.Light = ask{theme: "light"}.link("/live", a.closure, a.table)
+	p.list(l)
+	p.Feeds = feeds(l)
+	all := alarms(p.Items, l)
+	p.Alarms = all[:min(len(all), alarmsMax)]
+	p.MoreAlarms = len(all) - len(p.Alarms)
+	if len(all) > 0 {
+		p.AlarmWord = words.Count(len(all), "alarm", "alarms")
+	}
+	p.Tiles = tiles(p, l)
+	p.Next = next(p.Items, l)
+	p.allOpen(l)
+	p.choose(l)
+	p.Overlay = r.base.overlay(p)
+	return p
+}
+
+// link returns an address that keeps the rest of the view.
+func (a ask) link(path, closure string, table bool) string {
+	q := url.Values{}
+	if closure != "" {
+		q.Set("closure", closure)
+	}
+	if table {
+		q.Set("view", "table")
+	}
+	if a.theme != "" {
+		q.Set("theme", a.theme)
+	}
+	if len(q) == 0 {
+		return path
+	}
+	return path + "?" + q.Encode()
+}
+
+// list numbers the closures and tells those that are over apart.
+func (p *page) list(l *Live) {
+	closures := l.Closures
+	if len(closures) > ClosuresMax {
+		p.LeftOut = len(closures) - ClosuresMax
+		closures = closures[:ClosuresMax]
+	}
+	stale := map[string]string{}
+	for _, f := range l.Feeds {
+		if f.State.Status != hansa.FeedFresh && !f.State.LastGood.IsZero() {
+			stale[f.State.Feed] = "as of " + words.When(f.State.LastGood, l.Now, l.Zone) + " · " + words.Span(l.Now.Sub(f.State.LastGood)) + " old"
+		}
+	}
+	for i := range closures {
+		c := &closures[i]
+		it := item{Number: c.Number, DOM: dom(c.ID), Href: p.ask.link("/live", c.ID, p.ask.table), Name: c.Name, Line: line(c, l.Now, l.Zone), Planned: planned(c), Stale: stale[c.Feed], Test: c.Test, c: c}
+		if it.Number == 0 {
+			it.Number = i + 1
+		}
+		it.elapsed(l)
+		it.stands = c.stands(l.Now)
+		it.Marks = marks(it.stands)
+		it.Sum = count(c, it.stands)
+		if ended(c) {
+			p.Ended = append(p.Ended, it)
+		} else {
+			p.Items = append(p.Items, it)
+		}
+	}
+}
+
+// elapsed says how long it has lasted, or when it will begin.
+func (it *item) elapsed(l *Live) {
+	begin := it.c.began()
+	switch {
+	case begin.IsZero():
+	case it.Planned:
+		it.Elapsed = words.Clock(begin, l.Zone)
+		if begin.Sub(l.Now) > 24*time.Hour {
+			it.Elapsed = begin.In(zoneOf(l)).Format("2 Jan")
+		}
+	case ended(it.c):
+		if !it.c.ActualEnd.IsZero() {
+			it.Elapsed = words.Clock(it.c.ActualEnd, l.Zone)
+		}
+	default:
+		it.Elapsed = words.Elapsed(l.Now.Sub(begin))
+		if l.Now.Sub(begin) < time.Hour {
+			it.SinceMilli = begin.UnixMilli()
+		}
+	}
+}
+
+func zoneOf(l *Live) *time.Location {
+	if l.Zone == nil {
+		return time.UTC
+	}
+	return l.Zone
+}
+
+// dom is an element's id for a record's: short, and safe whatever the publisher chose.
+func dom(id string) string {
+	h := sha256.Sum256([]byte(id))
+	return "c" + hex.EncodeToString(h[:6])
+}
+
+func feeds(l *Live) capsule {
+	fresh := 0
+	for _, f := range l.Feeds {
+		if f.State.Status == hansa.FeedFresh {
+			fresh++
+		}
+	}
+	switch {
+	case len(l.Feeds) == 0:
+		return capsule{}
+	case fresh == len(l.Feeds):
+		return capsule{Icon: "ok", Lead: "Feeds ", Bold: "all " + strconv.Itoa(fresh), Tail: " fresh"}
+	}
+	return capsule{Icon: "med", Lead: "Feeds ", Bold: strconv.Itoa(fresh) + " of " + strconv.Itoa(len(l.Feeds)), Tail: " fresh"}
+}
+
+// tiles are the figures of the day. One without data is absent.
+func tiles(p *page, l *Live) []tile {
+	active, soon := 0, 0
+	for i := range p.Items {
+		if p.Items[i].Planned {
+			soon++
+		} else {
+			active++
+		}
+	}
+	out := []tile{{Big: strconv.Itoa(active), Label: map[bool]string{true: "closure", false: "closures"}[active == 1], Title: "Closures and measures in force now"}}
+	if soon > 0 {
+		out[0].Small = " + " + strconv.Itoa(soon) + " planned"
+	}
+	var took []time.Duration
+	var reached, measured float64
+	y, m, d := l.Now.In(zoneOf(l)).Date()
+	midnight := time.Date(y, m, d, 0, 0, 0, 0, zoneOf(l))
+	for i := range l.Closures[:min(len(l.Closures), ClosuresMax)] {
+		c := &l.Closures[i]
+		if from := c.from(); from.IsZero() || from.Before(midnight) || planned(c) {
+			continue
+		}
+		live, declared := 0.0, 0.0
+		for k := range c.Receivers[:min(len(c.Receivers), ReceiversMax)] {
+			r := &c.Receivers[k]
+			s := climb(r, r.Steps, hansa.StepLive, c.from(), l.Now)
+			declared += r.Share
+			if s.done {
+				live += r.Share
+				took = append(took, s.took)
+			}
+		}
+		if declared > 0 {
+			reached += live
+			measured++
+		}
+	}
+	if len(took) > 0 {
+		slices.Sort(took)
+		out = append(out, tile{Big: number(words.Span(took[len(took)/2])), Small: unit(words.Span(took[len(took)/2])), Label: "median to live, today", Title: "From the first offer to live, over all receivers that showed it"})
+	}
+	if measured > 0 {
+		out = append(out, tile{Big: strconv.Itoa(words.Percent(min(1, reached/measured))), Small: " %", Label: "of trips reached, today", Title: "Sum of the shares of trips that the receivers declare, where it is live; mean of today's closures"})
+	}
+	return out
+}
+
+// number and unit split 41 s and 3 h 5 min at their first space.
+func number(s string) string {
+	for i := range s {
+		if s[i] == ' ' {
+			return s[:i]
+		}
+	}
+	return s
+}
+
+func unit(s string) string { return s[len(number(s)):] }
+
+// next lists what begins and ends within a day, in order.
+func next(items []item, l *Live) []coming {
+	const horizon, most = 24 * time.Hour, 6
+	var out []coming
+	within := func(t time.Time) bool { return t.After(l.Now) && t.Before(l.Now.Add(horizon)) }
+	for i := range items {
+		c := items[i].c
+		if planned(c) && within(c.Start) {
+			n := coming{Clock: words.Clock(c.Start, l.Zone), Text: c.Name + ": " + lower(effect(c)), at: c.Start}
+			if k := crossing(c, items); k > 0 {
+				n.Note = "on the diversion of " + strconv.Itoa(k)
+			}
+			out = append(out, n)
+		}
+		if within(c.End) && !c.End.IsZero() {
+			text := c.Name + " reopens"
+			if c.EndKind == hansa.EndEstimated || c.EndKind == hansa.EndUnknown {
+				text = c.Name + " is expected to reopen"
+			}
+			out = append(out, coming{Clock: words.Clock(c.End, l.Zone), Text: text, at: c.End})
+		}
+	}
+	slices.SortStableFunc(out, func(a, b coming) int { return a.at.Compare(b.at) })
+	return out[:min(len(out), most)]
+}
+
+func lower(s string) string {
+	if s == "" {
+		return s
+	}
+	return string(s[0]|0x20) + s[1:]
+}
+
+// crossing returns the number of the active closure whose advised diversion runs
+// over c; 0 for none.
+func crossing(c *Closure, items []item) int {
+	const near = 60 // metres
+	if c.Geometry == nil {
+		return 0
+	}
+	for i := range items {
+		o := items[i].c
+		if o == c || items[i].Planned || o.Role == hansa.RoleCounterMeasure {
+			continue
+		}
+		for _, d := range o.Detours {
+			if d == nil {
+				continue
+			}
+			for _, l := range d.Lines[:min(len(d.Lines), 8)] {
+				for _, p := range l[:min(len(l), 500)] {
+					for _, q := range c.Geometry.Lines[0][:min(len(c.Geometry.Lines[0]), 50)] {
+						if abs(p[1]-q[1]) < .001 && hansa.Metres(p, q) < near {
+							return items[i].Number
+						}
+					}
+				}
+			}
+		}
+	}
+	return 0
+}
+
+func abs(f float64) float64 { return max(f, -f) }
+
+// allOpen says why the list is empty, and whether that can be trusted.
+func (p *page) allOpen(l *Live) {
+	if len(p.Items) > 0 {
+		return
+	}
+	p.AllOpen = "No closure is in force or planned."
+	if !l.Before.IsZero() {
+		p.AllOpen = "The last closure ended " + words.Span(l.Now.Sub(l.Before)) + " ago."
+	}
+	switch {
+	case len(l.Feeds) == 0:
+		p.AllOpen += " No feed is connected: closures are entered by hand."
+	case p.Feeds.Icon == "ok":
+		p.AllOpen += " Feeds are fresh, so this is real."
+	default:
+		p.AllOpen += " Not every feed is fresh: some may be missing."
+	}
+}
+
+// choose opens the closure that was asked for, else the first.
+func (p *page) choose(l *Live) {
+	pick := func(list []item) *item {
+		for i := range list {
+			if p.ask.closure != "" && list[i].c.ID == p.ask.closure {
+				return &list[i]
+			}
+		}
+		return nil
+	}
+	over := pick(p.Ended)
+	p.EndedOpen = over != nil
+	it := cmp.Or(pick(p.Items), over)
+	if it == nil && len(p.Items) > 0 {
+		it = &p.Items[0]
+	}
+	if it == nil {
+		return
+	}
+	it.Current = true
+	p.Selected = p.detail(it, l)
+}

@@ -1,0 +1,195 @@
+// Package room is the door for people: the control room, drawn on the server as
+// HTML and SVG, brought up to date over SSE, readable without JavaScript. It shows
+// what its source tells and no figure more; what has no data is absent. All that
+// comes from others is escaped, and no page may load a thing from elsewhere.
+package room
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"html/template"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/hansa-exchange/hansa"
+)
+
+// QueryBytesMax bounds each query parameter.
+const QueryBytesMax = 1024
+
+// Config is what a room needs. Source is required; the rest has a use when nil.
+type Config struct {
+	Source  Source
+	Drawing Drawing // the base map; empty draws closures alone
+	// Authenticate says who a browser is. An error keeps it out. Nil lets nobody in.
+	Authenticate func(*http.Request) (hansa.Actor, error)
+	Log          *slog.Logger     // nil logs nothing
+	Now          func() time.Time // the wall clock; nil is time.Now
+}
+
+// Room serves the pages. Its methods may be called by many at once.
+type Room struct {
+	cfg    Config
+	base   *ground
+	assets *assets
+	pages  *template.Template
+	views  *views
+}
+
+// New makes a room: it reads its templates and draws the base map, once. Invalid
+// says what is wrong with the drawing.
+func New(cfg Config) (*Room, error) {
+	if cfg.Source == nil {
+		return nil, errors.New("a room needs a source")
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	a, err := openAssets()
+	if err != nil {
+		return nil, err
+	}
+	pages, err := templates(a)
+	if err != nil {
+		return nil, err
+	}
+	base, err := survey(cfg.Drawing, pages)
+	if err != nil {
+		return nil, err
+	}
+	return &Room{cfg: cfg, base: base, assets: a, pages: pages, views: newViews()}, nil
+}
+
+// Routes lists the ways in. They ask for no right of the common kind: the room
+// establishes who a browser is by Config.Authenticate, the assets excepted.
+func (*Room) Routes() []hansa.Route {
+	return []hansa.Route{
+		{Method: "GET", Pattern: "/{$}", Object: "node", Action: "go to the first page"},
+		{Method: "GET", Pattern: "/live", Object: "node", Action: "see the situation"},
+		{Method: "GET", Pattern: "/live.json", Object: "node", Action: "read the situation"},
+		{Method: "GET", Pattern: "/map.svg", Object: "node", Action: "see the map"},
+		{Method: "GET", Pattern: "/stream", Object: "node", Action: "follow the situation", Slow: true},
+		{Method: "GET", Pattern: "/assets/{hash}/{name...}", Object: "node", Action: "load a style, script or font"},
+	}
+}
+
+// Handler returns what answers the route of this pattern; nil for one that is not
+// in Routes.
+func (r *Room) Handler(pattern string) http.Handler {
+	switch pattern {
+	case "/{$}":
+		return r.open(func(w http.ResponseWriter, req *http.Request) error {
+			http.Redirect(w, req, "/live", http.StatusSeeOther)
+			return nil
+		})
+	case "/live":
+		return r.guard(r.live)
+	case "/live.json":
+		return r.guard(r.liveJSON)
+	case "/map.svg":
+		return r.guard(r.mapSVG)
+	case "/stream":
+		return r.guard(r.stream)
+	case "/assets/{hash}/{name...}":
+		return r.open(r.asset)
+	}
+	return nil
+}
+
+// policy lets a page load what the node itself serves, and nothing else: no
+// inline script or style, no frame around it.
+const policy = "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+
+func head(w http.ResponseWriter) {
+	h := w.Header()
+	h.Set("Content-Security-Policy", policy)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Permissions-Policy", "geolocation=(), camera=(), microphone=()")
+}
+
+// open answers anybody.
+func (r *Room) open(f func(http.ResponseWriter, *http.Request) error) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		head(w)
+		if err := f(w, req); err != nil {
+			r.sorry(w, req, err)
+		}
+	})
+}
+
+// guard answers those whom Authenticate lets in.
+func (r *Room) guard(f func(http.ResponseWriter, *http.Request, hansa.Actor) error) http.Handler {
+	return r.open(func(w http.ResponseWriter, req *http.Request) error {
+		w.Header().Set("Cache-Control", "private, no-store")
+		if r.cfg.Authenticate == nil {
+			return hansa.Errorf(hansa.Denied, "nobody may see this page yet").With(hansa.CodeUnauthenticated)
+		}
+		by, err := r.cfg.Authenticate(req)
+		if err != nil {
+			return err
+		}
+		return f(w, req, by)
+	})
+}
+
+// sorry answers a failure as a page, or as JSON where JSON was asked for.
+func (r *Room) sorry(w http.ResponseWriter, req *http.Request, err error) {
+	if errors.Is(err, context.Canceled) && req.Context().Err() != nil {
+		return // the browser has gone
+	}
+	pub, id := hansa.Public(err), hansa.NewID(r.cfg.Now())
+	if pub.Kind == hansa.Internal {
+		r.cfg.Log.LogAttrs(req.Context(), slog.LevelError, "a page failed", slog.String("path", req.URL.Path), slog.String("request", id), slog.Any("err", err))
+		pub = &hansa.Error{Kind: hansa.Internal, Code: pub.Code, Message: "Something failed inside the exchange. Data goes on being exchanged.", Hint: pub.Hint}
+	}
+	status := hansa.Status(pub)
+	w.Header().Set("Cache-Control", "no-store")
+	if wantsJSON(req) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(status)
+		_ = writeJSON(w, map[string]any{"error": map[string]string{"code": string(pub.Code), "message": pub.Message, "hint": pub.Hint, "requestId": id}})
+		return
+	}
+	var b bytes.Buffer
+	if err := r.pages.ExecuteTemplate(&b, "sorry", map[string]any{"Status": status, "Text": http.StatusText(status), "Message": pub.Message, "Hint": pub.Hint, "ID": id, "Theme": theme(req)}); err != nil {
+		http.Error(w, pub.Message, status)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write(b.Bytes())
+}
+
+// ask is what a request wants to see: the URL holds the whole state of a view.
+type ask struct {
+	closure string
+	table   bool
+	theme   string
+}
+
+func asked(req *http.Request) (ask, error) {
+	q := req.URL.Query()
+	for name, values := range q {
+		if len(name) > QueryBytesMax || len(values) > 0 && len(values[0]) > QueryBytesMax {
+			return ask{}, hansa.Errorf(hansa.Invalid, "a query parameter has at most %d bytes", QueryBytesMax)
+		}
+	}
+	return ask{closure: q.Get("closure"), table: q.Get("view") == "table", theme: theme(req)}, nil
+}
+
+// theme is light, dark, or empty: what the system prefers.
+func theme(req *http.Request) string {
+	switch t := req.URL.Query().Get("theme"); t {
+	case "light", "dark":
+		return t
+	}
+	return ""
+}
