@@ -136,7 +136,7 @@ func (d *Demo) build(ctx context.Context, cfg DemoConfig) error {
 	}
 	n, err := Open(ctx, Config{
 		Data: filepath.Join(d.dir, "node"), Origin: demoOrigin, PublicURL: d.url, Version: cfg.Version, Own: demoCity, Log: cfg.Log,
-		Clock: d.clock.now, Factor: d.clock.speed, Outbound: outbound.Config{Allow: allow}, Drawing: &town.Drawing, SealEvery: 200 * time.Millisecond,
+		Clock: d.clock.now, Factor: d.clock.speed, Outbound: outbound.Config{Allow: allow}, Drawing: &town.Drawing, OpenRoom: true, SealEvery: 200 * time.Millisecond,
 	})
 	if err != nil {
 		return err
@@ -150,6 +150,7 @@ func (d *Demo) build(ctx context.Context, cfg DemoConfig) error {
 	if err != nil {
 		return err
 	}
+	setup.KeysFrom = d.clock.now().Add(-time.Hour)
 	if err := n.Apply(ctx, setup); err != nil {
 		return err
 	}
@@ -341,5 +342,5 @@ func forge(bundle []byte) ([]byte, error) {
 	return json.Marshal(doc, json.Deterministic(true))
 }
 
-// Page is the address of the live page, with the key that opens it here.
+// Page is the address of the live page.
 func (d *Demo) Page() string { return d.url + "/live" }

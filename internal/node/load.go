@@ -23,6 +23,7 @@ import (
 type Setup struct {
 	Parties     []hansa.Party
 	Keys        map[hansa.PartyID][][]byte // public JWKs for receipts
+	KeysFrom    time.Time                  // since when the keys are valid; zero is now
 	Credentials []trust.CredentialSpec
 	Datasets    []hansa.Dataset
 	Flows       []hansa.Flow
@@ -65,9 +66,13 @@ func (n *Node) Apply(ctx context.Context, s *Setup) error {
 				return err
 			}
 		}
+		from := s.KeysFrom
+		if from.IsZero() {
+			from = n.wall().Add(-time.Minute)
+		}
 		for party, keys := range s.Keys {
 			for _, k := range keys {
-				if _, err := n.trust.RegisterKey(tx, party, k, n.wall().Add(-time.Minute), time.Time{}); err != nil && hansa.KindOf(err) != hansa.Conflict {
+				if _, err := n.trust.RegisterKey(tx, party, k, from, time.Time{}); err != nil && hansa.KindOf(err) != hansa.Conflict {
 					return err
 				}
 			}

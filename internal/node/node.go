@@ -50,6 +50,9 @@ type Config struct {
 	Outbound outbound.Config
 	TLS      *tls.Config
 	Drawing  *room.Drawing // what the map is drawn of; nil is none
+	// OpenRoom lets everybody look at the room: for the demonstration alone, which
+	// listens on loopback.
+	OpenRoom bool
 	Feeds    []feed.Feed
 	// SealEvery is how soon what happened is sealed; 0 is half a second.
 	SealEvery time.Duration

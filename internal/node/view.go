@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"log/slog"
+	"net/http"
 	"runtime"
 	"time"
 
@@ -26,8 +27,36 @@ func (n *Node) openDoors() error {
 	for _, e := range a.Endpoints() {
 		n.doors.add(e.Route, e.Serve)
 	}
+	cfg := room.Config{Source: live{n}, Log: n.log, Now: n.wall, Authenticate: n.browser}
+	if n.cfg.Drawing != nil {
+		cfg.Drawing = *n.cfg.Drawing
+	}
+	r, err := room.New(cfg)
+	if err != nil {
+		return err
+	}
+	for _, route := range r.Routes() {
+		h := r.Handler(route.Pattern)
+		n.doors.add(route, func(w http.ResponseWriter, req *http.Request, _ hansa.Actor) error {
+			h.ServeHTTP(w, req)
+			return nil
+		})
+	}
 	n.log.LogAttrs(context.Background(), slog.LevelDebug, "the doors are set", slog.Int("routes", len(n.doors.table)), slog.String("go", runtime.Version()))
 	return nil
+}
+
+// browser says who looks at the room: whoever has a credential with the right to
+// control, and in the demonstration, on loopback, everybody.
+func (n *Node) browser(r *http.Request) (hansa.Actor, error) {
+	if n.cfg.OpenRoom || r.Context().Value(adminKey{}) != nil {
+		return hansa.Actor{Party: n.own, Rights: []hansa.Right{hansa.RightControl}}, nil
+	}
+	by, err := n.trust.Authenticate(r.Context(), r)
+	if err == nil && !by.May(hansa.RightControl) {
+		err = hansa.Errorf(hansa.Denied, "the room is for credentials with the right control").With(hansa.CodeForbidden)
+	}
+	return by, err
 }
 
 // live is what the room shows.

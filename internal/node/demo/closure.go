@@ -121,7 +121,11 @@ func (s *Closure) fourLive(ctx context.Context) (string, error) {
 		if n == len(want) && !c.has("Autokompas", hansa.StepLive, hansa.EvidencePolled) {
 			return "Autokompas live, but not by its list", false
 		}
-		return fmt.Sprintf("%d of 4 live: %v", n, at), n == len(want)
+		says := fmt.Sprintf("%d of 4 live: %v", n, at)
+		if errs := s.w.Receivers["truckpilot"].Errors(); len(errs) > 0 {
+			says += "; Truckpilot: " + errs[len(errs)-1]
+		}
+		return says, n == len(want)
 	})
 }
 

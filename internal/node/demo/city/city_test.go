@@ -1,6 +1,10 @@
 package city_test
 
 import (
+	"compress/gzip"
+	"encoding/json"
+	"flag"
+	"os"
 	"reflect"
 	"strings"
 	"testing"
@@ -92,4 +96,27 @@ func TestFast(t *testing.T) {
 		t.Errorf("a city takes %v, want less than 50 ms", best)
 	}
 	t.Logf("built in %v", best)
+}
+
+var drawing = flag.String("drawing", "", "write the drawing to this file, as gzipped JSON")
+
+// TestDrawing writes the base map for those who test pages without a city.
+func TestDrawing(t *testing.T) {
+	c := city.Build(city.Seed)
+	if len(c.Drawing.Shapes) < 450 || len(c.Drawing.Labels) < 10 {
+		t.Errorf("%d shapes, %d labels", len(c.Drawing.Shapes), len(c.Drawing.Labels))
+	}
+	if *drawing == "" {
+		return
+	}
+	f, err := os.Create(*drawing)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	z := gzip.NewWriter(f)
+	defer z.Close()
+	if err := json.NewEncoder(z).Encode(c.Drawing); err != nil {
+		t.Fatal(err)
+	}
 }
