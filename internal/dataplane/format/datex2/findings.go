@@ -30,7 +30,7 @@ var (
 	ruleSuspended    = rule{"DX-11", hansa.Note, "validityStatus is suspended: the record is not in force", ""}
 	ruleTime         = rule{"DX-12", hansa.Fault, "this is not a time of XML Schema; it is kept in datex2", "write it as 2026-03-01T08:00:00Z"}
 	ruleVersion      = rule{"DX-13", hansa.Warning, "the version is not a whole number; it is kept in datex2", "count versions 1, 2, 3"}
-	ruleRecurrence   = rule{"DX-14", hansa.Warning, "a recurring period says more than a weekly window can; it is kept in datex2", "use days, months, weeks of a day and times"}
+	ruleRecurrence   = rule{"DX-14", hansa.Fault, "a recurring period says more than a weekly window can; it is kept in datex2", "use days, months, weeks of a day and times"}
 	ruleRounded      = rule{"DX-15", hansa.Note, "a period's seconds were rounded outwards to whole minutes", "write whole minutes"}
 	ruleException    = rule{"DX-16", hansa.Warning, "an exception that is not whole days is kept in datex2 and was not applied", "except whole days"}
 	ruleExtent       = rule{"DX-17", hansa.Warning, "a closure does not say of what; one direction was taken", "say roadClosed, carriagewayClosures or laneClosures"}

@@ -98,29 +98,36 @@ var roots = map[string]bool{
 	"payloadPublication": true, "situation": true, "situationRecord": true,
 }
 
+// read reads to the end, or to the first fault; what came before that is sound.
 func (d *document) read() error {
 	for {
-		kind, err := d.s.Next()
-		if errors.Is(err, io.EOF) {
+		err := d.step()
+		switch {
+		case err == nil:
+			continue
+		case errors.Is(err, errStopped):
+			return err
+		case errors.Is(err, io.EOF):
 			return d.close()
 		}
-		if err != nil {
-			if stop := d.flush(); stop != nil { // what came before the fault is sound
-				return stop
-			}
-			return err
+		if stop := d.flush(); stop != nil {
+			return stop
 		}
-		switch kind {
-		case format.XMLStart:
-			err = d.start()
-		case format.XMLEnd:
-			err = d.end()
-		case format.XMLText, format.XMLNone:
-		}
-		if err != nil {
-			return err
-		}
+		return err
 	}
+}
+
+func (d *document) step() error {
+	kind, err := d.s.Next()
+	switch {
+	case err != nil:
+		return err
+	case kind == format.XMLStart:
+		return d.start()
+	case kind == format.XMLEnd:
+		return d.end()
+	}
+	return nil
 }
 
 // close says what was missing when nothing was found.
