@@ -35,23 +35,23 @@ func NewClosure(w *World, pace Pace) *Closure { return &Closure{w: w, pace: pace
 
 // Play plays the story and tells each step as it ends.
 func (s *Closure) Play(ctx context.Context, tell func(Step)) []Step {
-	return play(ctx, []step{
-		{"a tube of the Stadstunnel shuts, northbound only", s.shutTube},
-		{"the closed tube is one direction in every format", s.oneDirection},
-		{"four receivers have it live, each in its own way", s.fourLive},
-		{"a receipt is signed with the receiver's own key", s.signed},
-		{"a segment is rejected, with the reason", s.rejected},
-		{"a receiver that says nothing is noticed", s.silent},
-		{"the whole Oostertunnel fails", s.shutWhole},
-		{"a counter-measure joins the same incident", s.counter},
-		{"a partial closure is refused to a format that cannot say it", s.notWidened},
-		{"a read without a purpose is denied, by name", s.noPurpose},
-		{"another outlet says open: the city's closure stands, contradicted", s.otherOutlet},
-		{"repaired is not open", s.repaired},
-		{"a receiver silently drops the tube: contradicted", s.dropped},
-		{"the Oostertunnel opens, and the receivers clear it", s.reopened},
-		{"the evidence verifies offline", s.verify},
-		{"a forgery under another key does not", s.forged},
+	return play(ctx, s.pace, []step{
+		{"a tube of the Stadstunnel shuts, northbound only", 0, s.shutTube},
+		{"the closed tube is one direction in every format", 0, s.oneDirection},
+		{"four receivers have it live, each in its own way", 0, s.fourLive},
+		{"a receipt is signed with the receiver's own key", 0, s.signed},
+		{"a segment is rejected, with the reason", 0, s.rejected},
+		{"a receiver that says nothing is noticed", 0, s.silent},
+		{"the whole Oostertunnel fails", 15 * time.Hour, s.shutWhole},
+		{"a counter-measure joins the same incident", 0, s.counter},
+		{"a partial closure is refused to a format that cannot say it", 0, s.notWidened},
+		{"a read without a purpose is denied, by name", 0, s.noPurpose},
+		{"another outlet says open: the city's closure stands, contradicted", 30 * time.Minute, s.otherOutlet},
+		{"repaired is not open", 15 * time.Minute, s.repaired},
+		{"a receiver silently drops the tube: contradicted", 0, s.dropped},
+		{"the Oostertunnel opens, and the receivers clear it", time.Hour, s.reopened},
+		{"the evidence verifies offline", 0, s.verify},
+		{"a forgery under another key does not", 0, s.forged},
 	}, tell)
 }
 
@@ -153,9 +153,6 @@ func (s *Closure) silent(ctx context.Context) (string, error) {
 }
 
 func (s *Closure) shutWhole(ctx context.Context) (string, error) {
-	if err := s.pace(ctx, 15*time.Hour); err != nil {
-		return "", err
-	}
 	var err error
 	s.whole, err = s.w.close(ctx, order{Place: "oostertunnel", Reason: "technical-fault", Text: "Closed in both directions: intercom out of order."})
 	if err != nil {
@@ -245,9 +242,6 @@ func (s *Closure) otherOutlet(ctx context.Context) (string, error) {
 	if s.whole.Record.Situation == nil {
 		return "", errNotClosed
 	}
-	if err := s.pace(ctx, 30*time.Minute); err != nil {
-		return "", err
-	}
 	now := s.w.Now().UTC()
 	rec := hansa.Record{
 		Kind: hansa.KindSituation, ID: "region-oostertunnel-open", Version: 1, Update: hansa.Insert, Created: now, Updated: now,
@@ -282,9 +276,6 @@ func (s *Closure) otherOutlet(ctx context.Context) (string, error) {
 }
 
 func (s *Closure) repaired(ctx context.Context) (string, error) {
-	if err := s.pace(ctx, 15*time.Minute); err != nil {
-		return "", err
-	}
 	c, err := s.w.change(ctx, s.whole.ID, "repaired")
 	if err != nil {
 		return "", err
@@ -310,9 +301,6 @@ func (s *Closure) dropped(ctx context.Context) (string, error) {
 }
 
 func (s *Closure) reopened(ctx context.Context) (string, error) {
-	if err := s.pace(ctx, time.Hour); err != nil {
-		return "", err
-	}
 	if _, err := s.w.change(ctx, s.whole.ID, "reopen"); err != nil {
 		return "", err
 	}

@@ -42,18 +42,19 @@ type Step struct {
 // step is what is played: do returns what was seen, or why it was not.
 type step struct {
 	name string
+	wait time.Duration // of story time before it
 	do   func(ctx context.Context) (string, error)
 }
 
 // stepLimit bounds one step in real time.
 const stepLimit = 15 * time.Second
 
-// Play plays the steps in order, tells each as it ends, and goes on after one
+// play plays the steps in order, tells each as it ends, and goes on after one
 // that was missed.
-func play(ctx context.Context, steps []step, tell func(Step)) []Step {
+func play(ctx context.Context, pace Pace, steps []step, tell func(Step)) []Step {
 	var out []Step
 	for _, s := range steps {
-		if ctx.Err() != nil {
+		if s.wait > 0 && pace(ctx, s.wait) != nil || ctx.Err() != nil {
 			break
 		}
 		sctx, stop := context.WithTimeout(ctx, stepLimit)
