@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/hansa-exchange/hansa"
@@ -40,7 +41,7 @@ func alarms(items []item, l *Live) []alarm {
 	for i := range items {
 		c := items[i].c
 		for _, says := range c.Contradicts {
-			all = append(all, alarm{Key: "differ " + c.ID + says, Level: "high", Word: "High", Lead: "Sources differ on closure " + strconv.Itoa(items[i].Number) + ".", Text: says, since: c.from()})
+			all = append(all, alarm{Key: "differ " + c.ID + says, Level: "high", Word: "High", Lead: "Sources differ on closure " + strconv.Itoa(items[i].Number) + ".", Text: sentence(says), since: c.from()})
 		}
 		for k := range items[i].stands {
 			s := &items[i].stands[k]
@@ -86,7 +87,7 @@ func (g *cause) alarm(l *Live) alarm {
 	a := alarm{Level: "high", Word: "High", since: g.since}
 	switch g.mark {
 	case "contradicted":
-		a.Level, a.Word, a.Lead, a.Text = "crit", "Critical", g.title+" shows "+on+" otherwise.", g.reason
+		a.Level, a.Word, a.Lead, a.Text = "crit", "Critical", g.title+" shows "+on+" otherwise.", sentence(g.reason)
 	case "silent":
 		a.Level, a.Word, a.Lead = "crit", "Critical", g.title+" is silent."
 		a.Text = "No receipt for " + on
@@ -95,7 +96,7 @@ func (g *cause) alarm(l *Live) alarm {
 		}
 		a.Text += "."
 	case "rejected":
-		a.Lead, a.Text = g.title+" rejected "+on+".", g.reason
+		a.Lead, a.Text = g.title+" rejected "+on+".", sentence(g.reason)
 	case "late":
 		a.Lead, a.Text = g.title+" "+words.Span(g.over)+" late", "on "+on+"."
 	}
@@ -129,8 +130,16 @@ func troubled(f *Feed, l *Live) (alarm, bool) {
 		a.Lead = name + " is " + string(f.State.Status) + "."
 	}
 	if f.State.Reason != "" && f.State.Status != hansa.FeedHeld {
-		a.Text = words.Upper(f.State.Reason) + "."
+		a.Text = sentence(f.State.Reason)
 	}
 	a.Text += age
 	return a, true
+}
+
+// sentence ends what others wrote with a full stop and begins it in upper case.
+func sentence(s string) string {
+	if s == "" || strings.HasSuffix(s, ".") || strings.HasSuffix(s, "!") || strings.HasSuffix(s, "?") {
+		return words.Upper(s)
+	}
+	return words.Upper(s) + "."
 }

@@ -22,6 +22,7 @@ type ground struct {
 	perLon      float64 // metres a degree of longitude
 	markup      template.HTML
 	attribution string
+	labels      collision // where the names are
 }
 
 const metresPerLat = 111_320.0
@@ -127,10 +128,9 @@ func (g *ground) sheet(d *Drawing) sheet {
 	}
 	var s sheet
 	var tunnels strings.Builder
-	var labels collision
 	for _, l := range d.Labels {
 		x, y := g.xy(l.At)
-		if x > 0 && x < mapWidth && y > 0 && y < mapHeight && labels.free(x, y, 7*float64(len(l.Text)), 16) {
+		if x > 0 && x < mapWidth && y > 0 && y < mapHeight && g.labels.free(x, y, 7*float64(len(l.Text)), 16) {
 			s.Labels = append(s.Labels, mapLabel{num(x), num(y), l.Text, labelClass(l.Kind)})
 		}
 	}
@@ -152,7 +152,7 @@ func (g *ground) sheet(d *Drawing) sheet {
 			default:
 				g.trace(paths[LayerStreet], l, false)
 			}
-			if x, y := g.xy(l[len(l)/2]); sh.Ref != "" && !sh.Tunnel && x > 12 && x < mapWidth-12 && y > 12 && y < mapHeight-12 && labels.free(x, y, 26, 14) {
+			if x, y := g.xy(l[len(l)/2]); sh.Ref != "" && !sh.Tunnel && x > 12 && x < mapWidth-12 && y > 12 && y < mapHeight-12 && g.labels.free(x, y, 26, 14) {
 				s.Refs = append(s.Refs, mapLabel{num(x), num(y + 3), sh.Ref, "ref"})
 			}
 		}

@@ -2,6 +2,7 @@ package room
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -31,7 +32,7 @@ const (
 func (g *ground) overlay(p *page) *overlay {
 	o := &overlay{}
 	var closed, partials, plans, areas, detours, arrows strings.Builder
-	var taken collision
+	taken := collision{boxes: slices.Clone(g.labels.boxes)}
 	drawn := 0
 	for i := range p.Items {
 		it := &p.Items[i]
@@ -76,7 +77,7 @@ func (g *ground) marker(it *item, taken *collision) marker {
 	geo := it.c.Geometry
 	l := geo.Lines[0]
 	x, y, nx, ny := g.middle(l)
-	spots := [][2]float64{{x, y}}
+	spots := [][2]float64{{x, y}, {x, y + 2*markerGap}, {x + 2*markerGap, y}, {x - 2*markerGap, y}, {x, y - 2*markerGap}}
 	if geo.Type == hansa.LineString || geo.Type == hansa.MultiLineString {
 		if dx, dy := x-mapWidth/2, y-mapHeight/2; nx*dx+ny*dy > 0 && len(l) > 2 { // towards the middle first
 			nx, ny = -nx, -ny
