@@ -2,6 +2,7 @@ package node
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/hansa-exchange/hansa"
 )
@@ -42,12 +43,7 @@ func (n *Node) authorize(r *http.Request, route hansa.Route, by hansa.Actor) err
 
 // admin reports whether by is the operator of the node.
 func admin(by hansa.Actor) bool {
-	for _, r := range by.Rights {
-		if r == hansa.RightAdmin {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(by.Rights, hansa.RightAdmin)
 }
 
 // flowFor finds a flow by id or name as by may use it: its receiver, or the

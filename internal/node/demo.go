@@ -273,11 +273,11 @@ func (d *Demo) Socket() string { return d.node.Socket() }
 
 // Says lists what was set up, for the first lines on the screen.
 func (d *Demo) Says() []string {
-	names := ""
+	var names strings.Builder
 	for _, r := range d.receivers {
-		names += r.Title + " "
+		names.WriteString(r.Title + " ")
 	}
-	return []string{"exchange", d.url, "city", fmt.Sprintf("%d streets, %d tunnels", d.streets, d.tunnels), "receivers", names[:len(names)-1], "flows", fmt.Sprintf("%d, configured; each with its limit of %d s", len(d.receivers)+1, int(demoLimit.Seconds()))}
+	return []string{"exchange", d.url, "city", fmt.Sprintf("%d streets, %d tunnels", d.streets, d.tunnels), "receivers", names.String()[:len(names.String())-1], "flows", fmt.Sprintf("%d, configured; each with its limit of %d s", len(d.receivers)+1, int(demoLimit.Seconds()))}
 }
 
 // Play plays the story at its own pace, for people: a pause of the story is one of

@@ -197,11 +197,10 @@ func (d *desk) publish(ctx context.Context, by hansa.Actor, set *hansa.Dataset, 
 		return api.Closure{}, err
 	}
 	// The ladder begins before the answer, so that it shows who is offered what.
-	for _, c := range d.courses(by.Party, set.ID) {
-		if err := d.node.line.offer(ctx, c); err != nil {
+	if courses := d.courses(by.Party, set.ID); len(courses) > 0 {
+		if err := d.node.line.offer(ctx, courses[0]); err != nil {
 			return api.Closure{}, err
 		}
-		break
 	}
 	d.node.changed.soon()
 	return d.show(ctx, by, set, r)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"iter"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"time"
@@ -102,9 +103,7 @@ type shownList struct {
 func (n *Node) pollLists(ctx context.Context) error {
 	n.mu.RLock()
 	lists := make(map[hansa.FlowID]string, len(n.lists))
-	for id, at := range n.lists {
-		lists[id] = at
-	}
+	maps.Copy(lists, n.lists)
 	n.mu.RUnlock()
 	for id, at := range lists {
 		a, err := n.client.Do(ctx, outbound.Request{Method: http.MethodGet, URL: at, AnswerMax: 8 << 20})

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/hansa-exchange/hansa/internal/base/outbound"
+	"github.com/hansa-exchange/hansa/internal/edge/room"
 )
 
 // DatabaseName is the database's file in a data folder.
@@ -46,6 +47,10 @@ func Serve(ctx context.Context, f *File, version string, log *slog.Logger) (*Nod
 	setup, err := f.Setup(time.Now())
 	if err != nil {
 		return nil, err
+	}
+	if places := setup.Places[f.Own()]; len(places) > 0 {
+		d := room.DrawPlaces(places)
+		cfg.Drawing = &d
 	}
 	n, err := Open(ctx, cfg)
 	if err != nil {

@@ -134,26 +134,6 @@ func Count(tx hansa.Tx, party hansa.PartyID, subject, what string, at time.Time,
 	return err
 }
 
-// Counted returns what was counted of subject for party, by what, over all days
-// from the day of since on.
-func Counted(tx hansa.Tx, party hansa.PartyID, subject string, since time.Time) (map[string]int64, error) {
-	rows, err := tx.Query(`SELECT what, sum(n) FROM counts WHERE party = ? AND subject = ? AND day >= ? GROUP BY what`, string(party), subject, since.Unix()/86400)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close() //nolint:errcheck // rows.Err says what went wrong
-	out := map[string]int64{}
-	for rows.Next() {
-		var what string
-		var n int64
-		if err := rows.Scan(&what, &n); err != nil {
-			return nil, err
-		}
-		out[what] = n
-	}
-	return out, rows.Err()
-}
-
 // Lease claims a named task for holder until ttl after now. The fence rises each
 // time that the task changes hands; ok is false while another holds it.
 func Lease(tx hansa.Tx, name, holder string, now time.Time, ttl time.Duration) (fence int64, ok bool, err error) {

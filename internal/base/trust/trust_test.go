@@ -351,12 +351,13 @@ func TestSecretIsNeverShown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := b.String() + string(j)
+	var all strings.Builder
+	all.WriteString(b.String() + string(j))
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
-		all += fmt.Sprintf(verb, s) + fmt.Sprintf(verb, struct{ S trust.Secret }{s}) + fmt.Sprintf(verb, &s)
+		all.WriteString(fmt.Sprintf(verb, s) + fmt.Sprintf(verb, struct{ S trust.Secret }{s}) + fmt.Sprintf(verb, &s))
 	}
-	if strings.Contains(all, "sesame") || strings.Contains(all, "736573616d65") {
-		t.Errorf("the secret is shown in %s", all)
+	if strings.Contains(all.String(), "sesame") || strings.Contains(all.String(), "736573616d65") {
+		t.Errorf("the secret is shown in %s", all.String())
 	}
 }
 

@@ -69,8 +69,8 @@ func (s *XMLScanner) space(prefix []byte) string {
 // Resolve returns the namespace and the local part of a value that is a name,
 // such as that of xsi:type.
 func (s *XMLScanner) Resolve(value []byte) (space string, local []byte) {
-	if i := bytes.IndexByte(value, ':'); i >= 0 {
-		return s.space(value[:i]), value[i+1:]
+	if prefix, local, ok := bytes.Cut(value, []byte(":")); ok {
+		return s.space(prefix), local
 	}
 	return s.space(value[:0]), value
 }

@@ -424,7 +424,7 @@ func TestFlippedBits(t *testing.T) {
 	var recs []*hansa.Record
 	for i := range 200 {
 		r := record(fmt.Sprint("record-", i), 1, "the tunnel is closed")
-		r.Original, r.OriginalType = []byte(fmt.Sprintf("<closure n='%d'>original bytes</closure>", i)), "application/xml"
+		r.Original, r.OriginalType = fmt.Appendf(nil, "<closure n='%d'>original bytes</closure>", i), "application/xml"
 		recs = append(recs, r)
 	}
 	if _, err := b.s.Of(city).Append(t.Context(), data, recs); err != nil {

@@ -105,8 +105,8 @@ func depth(b []byte) error {
 func jsonError(err error) error {
 	e := hansa.Errorf(hansa.Invalid, "the JSON cannot be read: %w", err).With(hansa.CodeSyntax)
 	text := err.Error()
-	if i := strings.Index(text, "within \""); i >= 0 {
-		if p, _, ok := strings.Cut(text[i+8:], `"`); ok {
+	if _, after, ok := strings.Cut(text, "within \""); ok {
+		if p, _, ok := strings.Cut(after, `"`); ok {
 			e = e.At(p)
 		}
 	}

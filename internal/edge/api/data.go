@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
 	"strconv"
@@ -17,10 +18,6 @@ import (
 
 	"github.com/hansa-exchange/hansa"
 )
-
-// heartbeat is how often an idle stream says that it is alive; the receiver may
-// call the link stale after two of them.
-const heartbeatHeader = "Hansa-Heartbeat-Seconds"
 
 var purposeParam = Param{Name: "Hansa-Purpose", In: "header", What: "What the read is for; one of the flow's purposes. A credential bound to a purpose, or a flow with only one, needs none.", Example: "navigation"}
 
@@ -161,9 +158,7 @@ func etagMatches(header, etag string) bool {
 }
 
 func copyHeader(to, from http.Header) {
-	for k, v := range from {
-		to[k] = v
-	}
+	maps.Copy(to, from)
 }
 
 // named resolves a format by its name or file extension.

@@ -10,6 +10,9 @@ import (
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
+
+	"github.com/hansa-exchange/hansa"
+	"github.com/hansa-exchange/hansa/internal/edge/room"
 )
 
 const chromium = "/usr/bin/chromium"
@@ -87,5 +90,57 @@ func TestPictures(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestPatches follows a change in the browser: the script puts it in place, keeps
+// the focus, says that the link is live, and breaks no rule of the policy.
+func TestPatches(t *testing.T) {
+	ctx := browse(t)
+	src := &beating{live: afternoon(t), ch: make(chan struct{})}
+	srv := httptest.NewServer(serve(t, src))
+	t.Cleanup(srv.CloseClientConnections)
+	value := func(expr string) string {
+		t.Helper()
+		s, err := chromedp.Run(ctx, chromedp.Evaluate[string](expr))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	until := func(expr, want string) {
+		t.Helper()
+		got := ""
+		for range 100 {
+			if got = value(expr); got == want {
+				return
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		t.Fatalf("%s is %q, want %q", expr, got, want)
+	}
+	if err := chromedp.Do(ctx, chromedp.EmulateViewport(1600, 1000), chromedp.Navigate(srv.URL+"/live"), chromedp.WaitVisible(chromedp.CSS("#dock"))); err != nil {
+		t.Fatal(err)
+	}
+	value("addEventListener('securitypolicyviolation', (e) => { document.title = 'violation: ' + e.violatedDirective }), ''")
+	until("document.documentElement.dataset.link || ''", "live")
+	rows := "document.querySelectorAll('#list ol')[0].children"
+	value(rows + "[1].firstElementChild.focus(), ''")
+	focus := value("document.activeElement.id")
+	src.change(func(l *room.Live) {
+		l.Closures[1].Name = "Stadstunnel, closed <b>again</b>"
+		l.Closures[4].Lifecycle, l.Closures[4].ActualEnd = hansa.Ended, now
+	})
+	until(rows+"[1].querySelector('.t').textContent", "Stadstunnel, closed <b>again</b>")
+	until("String("+rows+".length)", "5")
+	until("String(document.querySelectorAll('#overlay a').length)", "5")
+	if got := value("document.activeElement.id"); focus == "" || got != focus {
+		t.Errorf("the focus went from %q to %q", focus, got)
+	}
+	if got := value("document.querySelector('#overlay').namespaceURI"); got != "http://www.w3.org/2000/svg" {
+		t.Errorf("the overlay is of %q", got)
+	}
+	if got := value("document.title"); got != "Situation in Doggerhaven · Hansa" {
+		t.Errorf("the title is %q", got)
 	}
 }

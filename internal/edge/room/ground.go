@@ -189,13 +189,24 @@ func labelClass(kind string) string {
 	return "district"
 }
 
-// collision keeps labels and markers off one another.
-type collision struct{ boxes [][4]float64 }
+// collision keeps labels and markers off one another. The first soft boxes are
+// names, which a marker may cover if it must.
+type collision struct {
+	boxes [][4]float64
+	soft  int
+}
 
 // free takes the box around x, y if nothing is there yet.
-func (c *collision) free(x, y, w, h float64) bool {
+func (c *collision) free(x, y, w, h float64) bool { return c.clear(x, y, w, h, false) }
+
+// clear is free that may look past the soft boxes.
+func (c *collision) clear(x, y, w, h float64, over bool) bool {
 	b := [4]float64{x - w/2, y - h/2, x + w/2, y + h/2}
-	for _, o := range c.boxes {
+	hard := c.boxes
+	if over {
+		hard = hard[c.soft:]
+	}
+	for _, o := range hard {
 		if b[0] < o[2] && o[0] < b[2] && b[1] < o[3] && o[1] < b[3] {
 			return false
 		}

@@ -32,7 +32,7 @@ const (
 func (g *ground) overlay(p *page) *overlay {
 	o := &overlay{}
 	var closed, partials, plans, areas, detours, arrows strings.Builder
-	taken := collision{boxes: slices.Clone(g.labels.boxes)}
+	taken := collision{boxes: slices.Clone(g.labels.boxes), soft: len(g.labels.boxes)}
 	drawn := 0
 	for i := range p.Items {
 		it := &p.Items[i]
@@ -77,20 +77,29 @@ func (g *ground) marker(it *item, taken *collision) marker {
 	geo := it.c.Geometry
 	l := geo.Lines[0]
 	x, y, nx, ny := g.middle(l)
-	spots := [][2]float64{{x, y}, {x, y + 2*markerGap}, {x + 2*markerGap, y}, {x - 2*markerGap, y}, {x, y - 2*markerGap}}
-	if geo.Type == hansa.LineString || geo.Type == hansa.MultiLineString {
+	spots, over := [][2]float64{{x, y}}, true
+	switch geo.Type {
+	case hansa.LineString, hansa.MultiLineString:
 		if dx, dy := x-mapWidth/2, y-mapHeight/2; nx*dx+ny*dy > 0 && len(l) > 2 { // towards the middle first
 			nx, ny = -nx, -ny
 		}
-		spots = spots[:0]
+		spots, over = spots[:0], false
 		for _, far := range []float64{markerGap, -markerGap, 2 * markerGap, -2 * markerGap, 0} {
 			spots = append(spots, [2]float64{x + nx*far, y + ny*far})
 		}
+	case hansa.Polygon: // in its middle, on top of names
+		w, so, e, n := geo.Bounds()
+		x, y = g.xy(hansa.Position{(w + e) / 2, (so + n) / 2})
+		spots[0] = [2]float64{x, y}
+	case hansa.Point, hansa.MultiPoint:
+	}
+	if over {
+		spots = append(spots, [2]float64{x + 2*markerGap, y}, [2]float64{x - 2*markerGap, y}, [2]float64{x, y + 2*markerGap})
 	}
 	at := spots[0]
 	for _, s := range spots {
 		in := s[0] > markerRadius && s[0] < mapWidth-markerRadius && s[1] > markerRadius && s[1] < mapHeight-markerRadius
-		if in && taken.free(s[0], s[1], 2*markerRadius+2, 2*markerRadius+2) {
+		if in && taken.clear(s[0], s[1], 2*markerRadius+2, 2*markerRadius+2, over) {
 			at = s
 			break
 		}

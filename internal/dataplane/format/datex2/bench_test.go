@@ -2,6 +2,7 @@ package datex2_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"runtime"
@@ -86,7 +87,7 @@ func BenchmarkScan(b *testing.B) {
 	for b.Loop() {
 		s := format.NewXMLScanner(bytes.NewReader(doc))
 		for {
-			if _, err := s.Next(); err == io.EOF {
+			if _, err := s.Next(); errors.Is(err, io.EOF) {
 				break
 			} else if err != nil {
 				b.Fatal(err)

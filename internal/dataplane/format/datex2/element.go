@@ -192,7 +192,7 @@ func (p *plan) tail(e *encoder) {
 		e.leaf("sit:operatorActionStatus", p.life)
 	}
 	if c.network {
-		e.leaf("sit:complianceOption", compliance(s))
+		e.leaf("sit:complianceOption", p.compliance())
 		switch s.Direction {
 		case hansa.OneDirection:
 			e.leaf("sit:applicableForTrafficDirection", "aligned")
@@ -209,13 +209,13 @@ func (p *plan) tail(e *encoder) {
 	}
 	switch p.name {
 	case "EquipmentOrSystemFault":
-		what := heldAs(s, "faultyEquipmentOrSystemType")
+		what := p.keptAs("faultyEquipmentOrSystemType")
 		if !says("faultyEquipmentOrSystemType", what) {
 			what = "other"
 		}
 		e.leaf("sit:faultyEquipmentOrSystemType", what)
 	case "SpeedManagement":
-		if v := heldAs(s, "temporarySpeedLimit"); v != "" {
+		if v := p.keptAs("temporarySpeedLimit"); v != "" {
 			if f, ok := decimal([]byte(v)); ok {
 				e.number("sit:temporarySpeedLimit", f)
 			}
@@ -225,11 +225,11 @@ func (p *plan) tail(e *encoder) {
 	}
 }
 
-func compliance(s *hansa.Situation) string {
-	if kept := heldAs(s, "complianceOption"); says("complianceOption", kept) {
+func (p *plan) compliance() string {
+	if kept := p.keptAs("complianceOption"); says("complianceOption", kept) {
 		return kept
 	}
-	if s.Role == hansa.RoleDiversion {
+	if p.r.Situation.Role == hansa.RoleDiversion {
 		return "advisory"
 	}
 	return "mandatory"

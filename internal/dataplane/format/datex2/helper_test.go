@@ -95,7 +95,7 @@ func validate(t *testing.T, container bool, docs ...[]byte) {
 				out = out[:3000]
 			}
 			t.Errorf("%s: %v\n%s", s, exit, out)
-			for _, line := range bytes.Split(out, []byte("\n")) {
+			for line := range bytes.SplitSeq(out, []byte("\n")) {
 				if f, rest, ok := bytes.Cut(line, []byte(".xml:")); ok {
 					_ = rest
 					b, _ := os.ReadFile(string(f) + ".xml")

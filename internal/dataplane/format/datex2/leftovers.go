@@ -23,7 +23,7 @@ type leftover struct {
 func (t *tree) leftovers(out []leftover, prefix string) []leftover {
 	for i := range t.nodes {
 		n := &t.nodes[i]
-		at := ref(i) //nolint:gosec // bounded by nodesMax
+		at := ref(i)
 		if n.used || n.first != none && n.text == n.end {
 			continue
 		}
@@ -120,19 +120,6 @@ func held(s *hansa.Situation) []leftover {
 	}
 	slices.SortStableFunc(out, func(a, b leftover) int { return strings.Compare(a.path, b.path) })
 	return out
-}
-
-// heldAs returns the one value that s keeps at path.
-func heldAs(s *hansa.Situation, path string) string {
-	if s.Unknown[member] == nil {
-		return ""
-	}
-	for _, l := range held(s) {
-		if l.path == path {
-			return l.value
-		}
-	}
-	return ""
 }
 
 // quote appends s as a JSON string.

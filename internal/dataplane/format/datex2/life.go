@@ -98,6 +98,10 @@ func (x *recordReader) over() {
 
 func yes(b []byte) bool { return string(b) == "true" || string(b) == "1" }
 
+// recurrencesMax is how many windows, and how many days left out, one record may
+// have. More are kept in words.
+const recurrencesMax = 1000
+
 // recurrences reads the valid periods within the whole, and the exceptions.
 func (x *recordReader) recurrences() {
 	t := &x.tree
@@ -108,7 +112,7 @@ func (x *recordReader) recurrences() {
 	var except []string
 	night := slices.ContainsFunc(x.s.Recurrence, func(r hansa.Recurrence) bool { return r.To <= r.From })
 	for p := t.child(spec, "exceptionPeriod"); p != none; p = t.sibling(p) {
-		except = append(except, x.exception(p, night)...)
+		except = append(except, x.exception(p, night || len(except) > recurrencesMax)...)
 	}
 	if len(except) == 0 {
 		return
@@ -156,9 +160,9 @@ func (x *recordReader) period(p ref) {
 			if e := x.when(end); e != nil {
 				d.Last = x.lastDay(end, *e, d)
 			}
-			if d.Validate() != nil {
+			if len(x.s.Recurrence) >= recurrencesMax {
 				x.unsaid(p)
-				continue
+				return
 			}
 			x.s.Recurrence = append(x.s.Recurrence, d)
 		}
@@ -172,7 +176,10 @@ func (x *recordReader) unsaid(p ref) {
 	x.note(path, x.tree.fragment(p))
 }
 
-func (*recordReader) local(m time.Time, zone string) time.Time {
+func (x *recordReader) local(m time.Time, zone string) time.Time {
+	if zone == x.zone() {
+		return m.In(x.doc.in.Zone)
+	}
 	if l, err := time.LoadLocation(zone); err == nil {
 		return m.In(l)
 	}
@@ -253,6 +260,8 @@ var instances = map[string]int{
 	"firstInstance": 1, "secondInstance": 2, "thirdInstance": 3, "fourthInstance": 4, "fifthInstance": 5, "lastInstance": -1,
 }
 
+var week = []string{"monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"}
+
 var months = []string{
 	"", "january", "february", "march", "april", "may", "june",
 	"july", "august", "september", "october", "november", "december",
@@ -269,6 +278,9 @@ func (x *recordReader) days(p ref) ([]hansa.Recurrence, bool) {
 			v := string(t.bytes(e))
 			switch t.name(e) {
 			case "applicableDay":
+				if !slices.Contains(week, v) {
+					return nil, false
+				}
 				r.Days = append(r.Days, v)
 			case "applicableMonth":
 				m := slices.Index(months, v)
@@ -298,7 +310,7 @@ const daysMax = 400
 // its last day.
 func (x *recordReader) span(start, end ref) bool {
 	b, e := x.when(start), x.when(end)
-	if b == nil || e == nil || !b.Before(*e) || e.Sub(*b) > daysMax*24*time.Hour {
+	if len(x.s.Recurrence) >= recurrencesMax || b == nil || e == nil || !b.Before(*e) || e.Sub(*b) > daysMax*24*time.Hour {
 		return false
 	}
 	zone := x.zone()

@@ -128,7 +128,7 @@ func (p *plan) unknown(back *hansa.Record) []hansa.Loss {
 	for _, l := range held(back.Situation) {
 		is[l]++
 	}
-	for _, l := range held(p.r.Situation) {
+	for _, l := range p.kept {
 		if is[l]--; is[l] < 0 {
 			add("/situation/"+member+"/"+strings.NewReplacer("~", "~0", "/", "~1").Replace(l.path), l.value)
 		}

@@ -87,11 +87,10 @@ func (p *plan) weekly(c hansa.Recurrence, doc format.Doc) (w period, ok bool) {
 
 // following returns the days after.
 func following(days []string) []string {
-	week := []string{"monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday", "monday"}
 	out := make([]string, 0, len(days))
 	for _, d := range days {
 		if i := slices.Index(week, d); i >= 0 {
-			out = append(out, week[i+1])
+			out = append(out, week[(i+1)%7])
 		}
 	}
 	return out

@@ -60,7 +60,7 @@ func (x *recordReader) gather(at ref, g *gathered) {
 		x.tpeg(at, g)
 		return
 	case "pointCoordinates":
-		if p, ok := x.point(at); ok && !slices.Contains(g.points, p) {
+		if p, ok := x.point(at); ok && !slices.Contains(g.points[max(0, len(g.points)-twiceMax):], p) {
 			g.points = append(g.points, p)
 		}
 		return
@@ -85,9 +85,12 @@ func (x *recordReader) gather(at ref, g *gathered) {
 	}
 }
 
+// twiceMax is how far back a place told twice is looked for.
+const twiceMax = 64
+
 // add takes a line unless one location told it before.
 func (g *gathered) add(to *[][]hansa.Position, l []hansa.Position) {
-	for _, o := range *to {
+	for _, o := range (*to)[max(0, len(*to)-twiceMax):] {
 		if slices.Equal(o, l) {
 			g.places++
 			return
@@ -294,7 +297,7 @@ func (x *recordReader) polygons(at ref, g *gathered) {
 // refer keeps a reference to a map, once.
 func (x *recordReader) refer(kind string, at ref, say func(ref) string) {
 	l := hansa.LinearRef{Kind: kind, Value: say(at)}
-	if !slices.Contains(x.s.LinearRefs, l) {
+	if !slices.Contains(x.s.LinearRefs[max(0, len(x.s.LinearRefs)-twiceMax):], l) {
 		x.s.LinearRefs = append(x.s.LinearRefs, l)
 	}
 }

@@ -11,6 +11,7 @@ import (
 // plan is how one record will be written.
 type plan struct {
 	r        *hansa.Record
+	kept     []leftover // what a reader of DATEX II kept with it
 	incident string
 	name     string // of the class
 	class    class
@@ -59,7 +60,7 @@ func newPlan(r *hansa.Record, doc format.Doc) (*plan, []hansa.Loss) {
 	if s.Audience != "" && !says("confidentiality", s.Audience) {
 		return no("/situation/audience", s.Audience, "left out, everybody could read it")
 	}
-	p := &plan{r: r, incident: s.Incident}
+	p := &plan{r: r, kept: held(s), incident: s.Incident}
 	if p.incident == "" || !format.SaysXML(p.incident) {
 		p.incident = r.ID
 	}
@@ -117,10 +118,20 @@ func (p *plan) part() (field, reason string) {
 	return "", ""
 }
 
+// keptAs returns what was kept at path.
+func (p *plan) keptAs(path string) string {
+	for i := range p.kept {
+		if p.kept[i].path == path {
+			return p.kept[i].value
+		}
+	}
+	return ""
+}
+
 // choose takes the class of record.
 func (p *plan) choose() {
 	s := p.r.Situation
-	held := heldAs(s, "@type")
+	held := p.keptAs("@type")
 	switch {
 	case s.Role == hansa.RoleIncident && s.Infra.Kind != "bridge" || s.Role == hansa.RoleIncident && s.Effect == hansa.NoEffect:
 		p.name = incidentClass(s, held)
@@ -133,7 +144,7 @@ func (p *plan) choose() {
 		p.name = "ReroutingManagement"
 	case s.Effect == hansa.NoEffect:
 		p.name = "GeneralNetworkManagement"
-		if held == "RoadOrCarriagewayOrLaneManagement" && managementEffects[heldAs(s, classes[held].kind)] == hansa.NoEffect {
+		if held == "RoadOrCarriagewayOrLaneManagement" && managementEffects[p.keptAs(classes[held].kind)] == hansa.NoEffect {
 			p.name = held
 		}
 	case s.Effect == hansa.RoadClosed && s.Cause.Type == "bridge-swing" && s.Direction != hansa.OneDirection:
@@ -191,7 +202,7 @@ func incidentClass(s *hansa.Situation, held string) string {
 // kindFor returns what the class's own element says.
 func (p *plan) kindFor() string {
 	s, el := p.r.Situation, p.class.kind
-	if kept := heldAs(s, el); kept != "" && says(el, kept) && p.fits(kept) {
+	if kept := p.keptAs(el); kept != "" && says(el, kept) && p.fits(kept) {
 		return kept
 	}
 	if p.name != "RoadOrCarriagewayOrLaneManagement" {
@@ -317,7 +328,7 @@ func (p *plan) when(doc format.Doc) {
 		p.life, p.status = "rejected", "suspended"
 	case hansa.Draft:
 	}
-	if kept := heldAs(s, "operatorActionStatus"); s.Lifecycle == hansa.Active && (kept == "beingImplemented" || kept == "terminationRequested" || kept == "beingTerminated") {
+	if kept := p.keptAs("operatorActionStatus"); s.Lifecycle == hansa.Active && (kept == "beingImplemented" || kept == "terminationRequested" || kept == "beingTerminated") {
 		p.life = kept
 	}
 	if !action {

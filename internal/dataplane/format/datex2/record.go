@@ -2,7 +2,6 @@ package datex2
 
 import (
 	"bytes"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -169,7 +168,7 @@ func (x *recordReader) check() {
 		}
 		v := bytes.TrimSpace(t.arena[n.text:n.end])
 		if _, ok := n.word.values[string(v)]; !ok {
-			at := ref(i) //nolint:gosec // bounded by nodesMax
+			at := ref(i)
 			mark(x.r, ruleEnum, t.path(at), string(v))
 			if n.used {
 				x.note(strings.TrimPrefix(t.path(at), "situationRecord/"), string(v))
@@ -267,7 +266,7 @@ func (x *recordReader) texts() {
 			if len(text.Value) > textCharsMax && len([]rune(text.Value)) > textCharsMax {
 				mark(x.r, ruleText, t.path(v), text.Value)
 			}
-			if text.Value != "" && !slices.Contains(x.s.Texts, text) {
+			if text.Value != "" {
 				x.s.Texts = append(x.s.Texts, text)
 			}
 		}

@@ -27,13 +27,13 @@ type node struct {
 	parent       ref
 	first, last  ref
 	next         ref
-	text, end    int32
-	attr, attrTo int32
+	text, end    int
+	attr, attrTo int
 }
 
 type attribute struct {
 	name      string
-	at, after int32
+	at, after int
 }
 
 // names gives each element name its word; those that DATEX II does not have are
@@ -111,10 +111,10 @@ func (t *tree) grow(s *format.XMLScanner, n *names) (bool, error) {
 
 func (t *tree) add(s *format.XMLScanner, n *names, parent ref) ref {
 	at := ref(len(t.nodes)) //nolint:gosec // bounded by nodesMax
-	here := int32(len(t.arena))
+	here := len(t.arena)
 	t.nodes = append(t.nodes, node{
 		word: n.word(s.Name.Local), foreign: !n.isOurs(s.Name.Space), parent: parent,
-		first: none, last: none, next: none, text: here, end: here, attr: int32(len(t.attrs)),
+		first: none, last: none, next: none, text: here, end: here, attr: len(t.attrs),
 	})
 	if parent != none {
 		if p := &t.nodes[parent]; p.first == none {
@@ -133,13 +133,13 @@ func (t *tree) add(s *format.XMLScanner, n *names, parent ref) ref {
 		if name == "type" {
 			_, v = s.Resolve(v)
 		}
-		from := int32(len(t.arena))
+		from := len(t.arena)
 		t.arena = append(t.arena, v...)
-		t.attrs = append(t.attrs, attribute{name, from, int32(len(t.arena))})
+		t.attrs = append(t.attrs, attribute{name, from, len(t.arena)})
 	}
 	m := &t.nodes[at]
-	m.attrTo = int32(len(t.attrs))
-	m.text = int32(len(t.arena))
+	m.attrTo = len(t.attrs)
+	m.text = len(t.arena)
 	m.end = m.text
 	return at
 }
@@ -171,13 +171,13 @@ func (t *tree) say(at ref, text []byte) {
 	if n.text == n.end && len(bytes.TrimSpace(text)) == 0 {
 		return
 	}
-	if int(n.end) != len(t.arena) {
-		from := int32(len(t.arena))
+	if n.end != len(t.arena) {
+		from := len(t.arena)
 		t.arena = append(t.arena, t.arena[n.text:n.end]...)
 		n.text = from
 	}
 	t.arena = append(t.arena, text...)
-	n.end = int32(len(t.arena))
+	n.end = len(t.arena)
 }
 
 // is reports whether at is DATEX II's element name.
@@ -260,7 +260,7 @@ func (t *tree) attr(at ref, name string) []byte {
 func (t *tree) find(name string) ref {
 	for i := range t.nodes {
 		if t.nodes[i].word.name == name {
-			return ref(i) //nolint:gosec // bounded by nodesMax
+			return ref(i)
 		}
 	}
 	return none

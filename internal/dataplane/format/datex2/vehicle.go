@@ -82,8 +82,14 @@ func (x *recordReader) limit(v *hansa.Vehicles, at ref) bool {
 	return false
 }
 
+// otherBytesMax is about how long Other may become.
+const otherBytesMax = 4 << 10
+
 // other says a limit that has no word here in the publisher's words.
 func (x *recordReader) other(v *hansa.Vehicles, at ref) {
+	if len(v.Other) > otherBytesMax {
+		return // it stays to be kept
+	}
 	if v.Other != "" {
 		v.Other += " "
 	}
@@ -140,7 +146,7 @@ func (x *recordReader) directions() {
 	if at == none {
 		for i := range t.nodes {
 			if n := t.nodes[i].word.name; n == "alertCDirectionCoded" || n == "alertCAffectedDirection" || n == "tpegDirection" {
-				v := t.string(ref(i)) //nolint:gosec // bounded by nodesMax
+				v := t.string(ref(i))
 				if v == "both" || v == "bothWays" {
 					word = v
 				}

@@ -76,7 +76,7 @@ func (writer) Losses(r *hansa.Record) []hansa.Loss {
 	if p == nil {
 		return losses
 	}
-	return append(losses, p.losses(doc)...)
+	return format.Capped(append(losses, p.losses(doc)...))
 }
 
 // collection is a situation element: the records of one incident and one mode.

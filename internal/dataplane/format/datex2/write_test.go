@@ -116,7 +116,10 @@ func members(t *rapid.T, r *hansa.Record) map[string]string {
 				v = m.UTC().Format(time.RFC3339Nano)
 			}
 		}
-		b, _ := json.Marshal(v)
+		b, err := json.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
 		if string(b) != `""` && string(b) != "null" && string(b) != "[]" {
 			out[path] = string(b)
 		}
