@@ -17,22 +17,31 @@ func (p *plan) encode(e *encoder, doc format.Doc) {
 	p.encodeCause(e)
 	p.encodeTexts(e)
 	p.encodePlace(e)
-	if !r.Situation.Lifecycle.Live() {
-		word := "end"
-		if r.Situation.Lifecycle == hansa.Cancelled {
-			word = "cancel"
-		}
-		e.begin("sit:_situationRecordExtension")
-		e.begin("hx:lifeCycleManagement", "xmlns:hx", spaceLife)
-		e.leaf("hx:"+word, "true")
-		e.end()
-		e.end()
-	}
+	p.encodeOver(e)
 	p.tail(e)
 	e.end()
 	if p.detour != "" {
 		p.encodeDetour(e, doc)
 	}
+}
+
+// encodeOver writes that the record has ended or is withdrawn.
+func (p *plan) encodeOver(e *encoder) {
+	word := "end"
+	switch p.r.Situation.Lifecycle {
+	case hansa.Ended:
+	case hansa.Cancelled:
+		word = "cancel"
+	case hansa.Draft, hansa.Planned, hansa.Confirmed, hansa.Active, hansa.Suspended:
+		return
+	default:
+		return
+	}
+	e.begin("sit:_situationRecordExtension")
+	e.begin("hx:lifeCycleManagement", "xmlns:hx", spaceLife)
+	e.leaf("hx:"+word, "true")
+	e.end()
+	e.end()
 }
 
 // front writes what stands before the cause.
@@ -309,6 +318,7 @@ func (p *plan) encodeDetour(e *encoder, doc format.Doc) {
 	refer(e, p.r.ID)
 	e.end()
 	q.encodePlace(e)
+	q.encodeOver(e)
 	e.leaf("sit:operatorActionStatus", p.life)
 	e.leaf("sit:complianceOption", "advisory")
 	e.leaf("sit:reroutingManagementType", "followDiversionSigns")

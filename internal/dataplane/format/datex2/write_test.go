@@ -148,6 +148,7 @@ func TestWhatIsLostIsReportedAndNothingElse(t *testing.T) {
 		if at < 0 {
 			t.Fatalf("the record did not come back:\n%s", doc)
 		}
+		neverWider(t, r, items[at].Record)
 		was, is := members(t, r), members(t, items[at].Record)
 		told := func(path string) bool {
 			return slices.ContainsFunc(losses, func(l hansa.Loss) bool {
@@ -178,6 +179,34 @@ func TestWhatIsLostIsReportedAndNothingElse(t *testing.T) {
 	})
 	if taken == 0 || refused == 0 {
 		t.Errorf("%d taken, %d refused: the generator is one-sided", taken, refused)
+	}
+}
+
+// neverWider holds a record that was written and read again to no more than it
+// said: not more of the road, not more vehicles, not more readers.
+func neverWider(t *rapid.T, was, is *hansa.Record) {
+	rank := []hansa.Effect{hansa.NoEffect, hansa.Restriction, hansa.LanesClosed, hansa.DirectionClosed, hansa.RoadClosed}
+	a, b := was.Situation, is.Situation
+	switch {
+	case slices.Index(rank, b.Effect) > slices.Index(rank, a.Effect):
+		t.Fatalf("the effect %q became %q", a.Effect, b.Effect)
+	case a.Effect != hansa.NoEffect && len(a.Vehicles) > 0 && !reflect.DeepEqual(a.Vehicles, b.Vehicles):
+		t.Fatalf("the vehicles %+v became %+v", a.Vehicles, b.Vehicles)
+	case !a.Closed() && b.Closed():
+		t.Fatal("what was not closed became closed")
+	case a.Lifecycle.Live() != b.Lifecycle.Live():
+		t.Fatalf("%q became %q", a.Lifecycle, b.Lifecycle)
+	case a.Audience != b.Audience, was.Mode.IsReal() != is.Mode.IsReal():
+		t.Fatalf("audience %q, mode %q became %q, %q", a.Audience, was.Mode, b.Audience, is.Mode)
+	case len(a.Recurrence) > 0 && len(b.Recurrence) == 0:
+		t.Fatal("the windows were lost, and the time between them closed")
+	}
+	for _, x := range b.Texts {
+		for _, y := range a.Texts {
+			if y.Kind == "internal" && x.Value == y.Value && !slices.ContainsFunc(a.Texts, func(z hansa.Text) bool { return z.Kind != "internal" && strings.TrimSpace(z.Value) == x.Value }) {
+				t.Fatal("an internal text left the node")
+			}
+		}
 	}
 }
 
