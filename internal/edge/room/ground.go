@@ -86,7 +86,7 @@ func (g *ground) fit(d *Drawing) {
 	g.east, g.north = centre[0]*g.perLon, centre[1]*metresPerLat
 }
 
-func (g *ground) viewBox() string { return "0 0 " + num(mapWidth) + " " + num(mapHeight) }
+func (*ground) viewBox() string { return "0 0 " + num(mapWidth) + " " + num(mapHeight) }
 
 // xy projects a position onto the map.
 func (g *ground) xy(p hansa.Position) (x, y float64) {

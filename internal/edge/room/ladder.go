@@ -67,10 +67,10 @@ func climb(r *Receiver, steps []Step, goal hansa.Step, from, now time.Time) stan
 // moves reports whether the step next changes what is shown: upward always, and
 // out of a refusal only by more than another fetch.
 func moves(at, next hansa.Step) bool {
-	switch at {
-	case "", hansa.StepSilent:
+	if at == "" || at == hansa.StepSilent {
 		return true
-	case hansa.StepRejected, hansa.StepContradicted, hansa.StepHeld:
+	}
+	if at == hansa.StepRejected || at == hansa.StepContradicted || at == hansa.StepHeld {
 		return next.Rung() >= hansa.StepMatched.Rung()
 	}
 	return next.Rung() > at.Rung()

@@ -19,14 +19,14 @@ import (
 // QueryBytesMax bounds each query parameter.
 const QueryBytesMax = 1024
 
-// Config is what a room needs. Source is required; the rest has a use when nil.
+// Config is what a room needs. Source and Now are required.
 type Config struct {
 	Source  Source
 	Drawing Drawing // the base map; empty draws closures alone
 	// Authenticate says who a browser is. An error keeps it out. Nil lets nobody in.
 	Authenticate func(*http.Request) (hansa.Actor, error)
 	Log          *slog.Logger     // nil logs nothing
-	Now          func() time.Time // the wall clock; nil is time.Now
+	Now          func() time.Time // the wall clock
 }
 
 // Room serves the pages. Its methods may be called by many at once.
@@ -41,14 +41,11 @@ type Room struct {
 // New makes a room: it reads its templates and draws the base map, once. Invalid
 // says what is wrong with the drawing.
 func New(cfg Config) (*Room, error) {
-	if cfg.Source == nil {
-		return nil, errors.New("a room needs a source")
+	if cfg.Source == nil || cfg.Now == nil {
+		return nil, errors.New("a room needs a source and a clock")
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
-	}
-	if cfg.Now == nil {
-		cfg.Now = time.Now
 	}
 	a, err := openAssets()
 	if err != nil {

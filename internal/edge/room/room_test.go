@@ -245,7 +245,7 @@ func TestKeptOut(t *testing.T) {
 	if w := get(t, h, "/live"); w.Code != http.StatusInternalServerError || strings.Contains(w.Body.String(), "/var/lib") {
 		t.Errorf("a failure answers %d: %s", w.Code, w.Body)
 	}
-	if r, err := room.New(room.Config{Source: src}); err != nil {
+	if r, err := room.New(room.Config{Source: src, Now: time.Now}); err != nil {
 		t.Error(err)
 	} else if w := get(t, r.Handler("/live"), "/live"); w.Code != http.StatusUnauthorized {
 		t.Errorf("a room without Authenticate answers %d", w.Code)
@@ -394,7 +394,7 @@ func TestStream(t *testing.T) {
 	firsts, news := make(chan string, watchers), make(chan string, watchers)
 	for range watchers {
 		go func() {
-			req, err := http.NewRequestWithContext(ctx, "GET", srv.URL+"/stream", http.NoBody)
+			req, err := http.NewRequestWithContext(ctx, http.MethodGet, srv.URL+"/stream", http.NoBody)
 			if err != nil {
 				return
 			}
@@ -411,12 +411,11 @@ func TestStream(t *testing.T) {
 				if in.Text() != "" || !strings.Contains(patch.String(), "event: patch") {
 					continue
 				}
-				if patches++; patches == 1 {
-					firsts <- patch.String()
-				} else {
+				if patches++; patches > 1 {
 					news <- patch.String()
 					return
 				}
+				firsts <- patch.String()
 				patch.Reset()
 			}
 		}()

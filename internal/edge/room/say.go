@@ -37,7 +37,7 @@ func state(c *Closure) (text, tone string) {
 
 // effect is what it does to the road, in words.
 func effect(c *Closure) string {
-	words := ""
+	var words string
 	switch c.Effect {
 	case hansa.RoadClosed:
 		words = "Closed"

@@ -61,7 +61,6 @@ type slot struct {
 	change <-chan struct{}
 	at     time.Time
 	page   *shown
-	err    error
 }
 
 func newViews() *views { return &views{seed: maphash.MakeSeed(), kept: map[viewKey]*slot{}} }
@@ -119,6 +118,8 @@ func (r *Room) stream(w http.ResponseWriter, req *http.Request, by hansa.Actor) 
 	sent, alarms := map[string]uint64{}, map[string]string(nil)
 	beat := time.NewTicker(beatEvery)
 	defer beat.Stop()
+	gather := time.NewTimer(gatherFor)
+	defer gather.Stop()
 	for {
 		change := r.cfg.Source.Changed()
 		page, err := r.shared(req.Context(), key, by, change)
@@ -127,10 +128,10 @@ func (r *Room) stream(w http.ResponseWriter, req *http.Request, by hansa.Actor) 
 		}
 		_ = out.SetWriteDeadline(r.cfg.Now().Add(writeTimeout)) // not every writer has one
 		if _, err := w.Write(page.news(sent, alarms)); err != nil {
-			return nil //nolint:nilerr // the browser has gone
+			return nil // the browser has gone
 		}
 		if err := out.Flush(); err != nil {
-			return nil //nolint:nilerr // the browser has gone
+			return nil // the browser has gone
 		}
 		alarms = page.alarms
 		select {
@@ -140,10 +141,11 @@ func (r *Room) stream(w http.ResponseWriter, req *http.Request, by hansa.Actor) 
 			continue
 		case <-change:
 		}
+		gather.Reset(gatherFor)
 		select {
 		case <-req.Context().Done():
 			return nil
-		case <-time.After(gatherFor):
+		case <-gather.C:
 		}
 	}
 }

@@ -62,7 +62,7 @@ func ashore(ps []point) (runs [][]point) {
 	return split(ps, 2, func(p point) bool { return p[1] < southBank(p[0])-14 })
 }
 
-// split returns the runs of at least least points that are inside.
+// split returns the runs that are inside, those of fewer than least points left out.
 func split(ps []point, least int, inside func(point) bool) (runs [][]point) {
 	var run []point
 	for _, p := range ps {
