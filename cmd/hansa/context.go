@@ -40,7 +40,7 @@ func loadContexts() (contexts, error) {
 	var c contexts
 	name, err := contextFile()
 	if err != nil {
-		return c, nil // no home folder: there are no names
+		return c, nil //nolint:nilerr // no home folder: there are no names
 	}
 	b, err := os.ReadFile(name)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -41,7 +41,7 @@ func (cmd *publishCmd) Run(ctx context.Context, g *globals, p *printer) error {
 	if err != nil {
 		return err
 	}
-	defer body.Close() //nolint:errcheck // read to its end, or the request has failed
+	defer body.Close()
 	var ans api.PublishAnswer
 	res, err := c.request(ctx, "POST", "/data/v1/datasets/"+url.PathEscape(cmd.To)+"/records", contentType, body, nil)
 	if e, ok := errors.AsType[*refusedBody](err); ok {
@@ -252,7 +252,7 @@ func (cmd *subscribeCmd) follow(ctx context.Context, c *client, p *printer, base
 var errEnough = errors.New("enough")
 
 // write prints one event: the whole event with --json, else its document.
-func (cmd *subscribeCmd) write(p *printer, e sseEvent) error {
+func (*subscribeCmd) write(p *printer, e sseEvent) error {
 	if p.json {
 		_, err := fmt.Fprintf(p.out, "%s\n", e.data)
 		return err

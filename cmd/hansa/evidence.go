@@ -170,7 +170,7 @@ func (cmd *verifyCmd) print(p *printer, v verified, took time.Duration) {
 }
 
 func readBundle(p *printer, name string) ([]byte, error) {
-	var r io.Reader = p.in
+	r := p.in
 	if name != "-" {
 		f, err := os.Open(name)
 		if err != nil {

@@ -87,7 +87,7 @@ func (cmd *lintCmd) file(ctx context.Context, p *printer, name string, zone *tim
 	if err != nil {
 		return out, err
 	}
-	defer body.Close() //nolint:errcheck // only read
+	defer body.Close()
 	now := time.Now()
 	for item, err := range node.Read(node.Codecs(), contentType, body, format.Input{Zone: zone, Now: now}) {
 		if ctx.Err() != nil {
@@ -172,7 +172,7 @@ func (cmd *convertCmd) Run(ctx context.Context, p *printer) (err error) {
 	if err != nil {
 		return err
 	}
-	defer body.Close() //nolint:errcheck // only read
+	defer body.Close()
 	out := p.out
 	if cmd.Output != "" {
 		f, err := os.Create(cmd.Output)

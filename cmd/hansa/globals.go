@@ -33,7 +33,7 @@ func (g *globals) apply(p *printer) {
 }
 
 // token reads the token, from its file or standard input. Empty is none.
-func (g *globals) token(in io.Reader, file string) (string, error) {
+func (*globals) token(in io.Reader, file string) (string, error) {
 	if file == "" {
 		return "", nil
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	_ "embed"
 	"fmt"
 	"io"
@@ -133,12 +134,12 @@ func (completionCmd) examples() []string {
 }
 
 func (cmd *completionCmd) Run(k *kong.Context, p *printer) error {
-	writeCompletion(p.out, cmd.Shell, k.Model)
-	return nil
+	return writeCompletion(p.out, cmd.Shell, k.Model)
 }
 
 // writeCompletion prints a script that completes commands, verbs and flags.
-func writeCompletion(w io.Writer, shell string, app *kong.Application) {
+func writeCompletion(out io.Writer, shell string, app *kong.Application) error {
+	w := bufio.NewWriter(out)
 	verbs := map[string][]string{}
 	var names []string
 	for _, n := range app.Children {
@@ -187,4 +188,5 @@ func writeCompletion(w io.Writer, shell string, app *kong.Application) {
 		}
 		fmt.Fprintf(w, "    esac\n  fi\n  COMPREPLY=($(compgen -W \"$list\" -- \"$word\"))\n}\ncomplete -o default -F _hansa hansa\n")
 	}
+	return w.Flush()
 }

@@ -111,7 +111,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		out.json = slices.Contains(args, "--json")
 		return out.fail(usageError(parser, args, err))
 	}
-	cli.globals.apply(out)
+	cli.apply(out)
 	kctx.Bind(&cli.globals)
 	if err := kctx.Run(); err != nil {
 		if ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, ctx.Err())) {

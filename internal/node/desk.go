@@ -93,7 +93,7 @@ func (d *desk) record(ctx context.Context, by hansa.Actor, set *hansa.Dataset, p
 			s.Start = o.From
 		}
 	}
-	if err := d.parts(s, o, by); err != nil {
+	if err := d.parts(s, o); err != nil {
 		return nil, err
 	}
 	if o.Incident != "" {
@@ -112,7 +112,7 @@ func (d *desk) record(ctx context.Context, by hansa.Actor, set *hansa.Dataset, p
 }
 
 // parts sets what is said of lanes, and the words.
-func (d *desk) parts(s *hansa.Situation, o api.CloseOrder, by hansa.Actor) error {
+func (*desk) parts(s *hansa.Situation, o api.CloseOrder) error {
 	if s.Role == hansa.RoleCounterMeasure || s.Role == hansa.RoleDiversion {
 		s.Effect = hansa.NoEffect
 	}

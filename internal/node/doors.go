@@ -96,7 +96,7 @@ func (d *doors) otherMethod(r *http.Request) bool {
 // is the body small enough.
 func (d *doors) enter(one door, w http.ResponseWriter, r *http.Request) {
 	id := hansa.NewID(d.node.wall())
-	defer func() {
+	defer func() { //nolint:contextcheck // the request carries it
 		if v := recover(); v != nil {
 			d.log.LogAttrs(r.Context(), slog.LevelError, "a handler panicked", slog.String("route", one.Pattern), slog.Any("panic", v), slog.String("request", id))
 			api.WriteError(w, &hansa.Error{Kind: hansa.Internal, Code: "internal", Message: "something failed inside the exchange"}, id)

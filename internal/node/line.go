@@ -102,7 +102,7 @@ func (l *line) Open(_ context.Context, id hansa.FlowID, purpose hansa.Purpose, f
 	return l.view(c, purpose, f), nil
 }
 
-func (l *line) view(c *course, purpose hansa.Purpose, f hansa.Format) deliver.View {
+func (*line) view(c *course, purpose hansa.Purpose, f hansa.Format) deliver.View {
 	return deliver.View{
 		Key: c.gate.ViewKey(f), Flow: &c.flow, Format: f, Purpose: purpose,
 		Label: hansa.Label{Flow: c.flow.ID, Basis: c.flow.Basis, Licence: first(c.flow.Terms.Licence, c.dataset.Licence), Attribution: c.flow.Terms.Attribution, Holder: c.dataset.Holder},

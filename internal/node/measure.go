@@ -91,7 +91,7 @@ func (b *benchNode) publish(ctx context.Context, n int64) error {
 	if err != nil {
 		return err
 	}
-	defer res.Body.Close() //nolint:errcheck // the status is all
+	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
 		return fmt.Errorf("publish: %s", res.Status)
 	}

@@ -232,11 +232,11 @@ func (n *Node) rooms(ctx context.Context) (err error) {
 		return err
 	}
 	n.desk = &desk{node: n}
-	return n.openDoors()
+	return n.openDoors(ctx)
 }
 
 // count adds to what duties count.
-func (n *Node) count(tx hansa.Tx, party hansa.PartyID, subject, what string, at time.Time, by int64) error {
+func (*Node) count(tx hansa.Tx, party hansa.PartyID, subject, what string, at time.Time, by int64) error {
 	return store.Count(tx, party, subject, what, at, by)
 }
 

@@ -14,7 +14,7 @@ import (
 )
 
 // openDoors joins the routes of every door into one table.
-func (n *Node) openDoors() error {
+func (n *Node) openDoors(ctx context.Context) error {
 	n.doors = newDoors(n, n.log)
 	formats := []api.FormatInfo{}
 	for _, c := range n.line.codecs {
@@ -42,7 +42,7 @@ func (n *Node) openDoors() error {
 			return nil
 		})
 	}
-	n.log.LogAttrs(context.Background(), slog.LevelDebug, "the doors are set", slog.Int("routes", len(n.doors.table)), slog.String("go", runtime.Version()))
+	n.log.LogAttrs(ctx, slog.LevelDebug, "the doors are set", slog.Int("routes", len(n.doors.table)), slog.String("go", runtime.Version()))
 	return nil
 }
 

@@ -112,7 +112,7 @@ func (s *Store) commit(tx *writeTx, group []*job, errs []error) {
 
 // run runs one caller in a savepoint. fatal says that the whole transaction is
 // lost: the disk is full or failing.
-func (s *Store) run(tx *writeTx, j *job) (err, fatal error) {
+func (*Store) run(tx *writeTx, j *job) (err, fatal error) {
 	if _, err := tx.Exec("SAVEPOINT caller"); err != nil {
 		return nil, err
 	}

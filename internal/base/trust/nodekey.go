@@ -68,7 +68,7 @@ func OpenNodeKey(place NodeKeyPlace) (*NodeKey, error) {
 // readNodeKey reads path, which nobody in the mode bits of strangers may be able
 // to reach.
 func readNodeKey(path, name string, strangers fs.FileMode) (*NodeKey, error) {
-	f, err := os.Open(path) //nolint:gosec // the path is the operator's own
+	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("open the node key: %w", err)
 	}
@@ -156,7 +156,7 @@ func keep(path string, b []byte) error {
 			return err
 		}
 	}
-	d, err := os.Open(dir) //nolint:gosec // the operator's own data directory
+	d, err := os.Open(dir)
 	if err != nil {
 		return err
 	}

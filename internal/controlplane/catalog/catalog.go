@@ -49,7 +49,7 @@ func Migrations() []hansa.Migration {
 
 // SaveDataset stores d, new or changed. A name that its party already uses for
 // another dataset is a Conflict.
-func (c *Catalog) SaveDataset(tx hansa.Tx, d *hansa.Dataset) error {
+func (*Catalog) SaveDataset(tx hansa.Tx, d *hansa.Dataset) error {
 	if err := d.Validate(); err != nil {
 		return err
 	}

@@ -63,7 +63,7 @@ func (fs *Feeds) poll(ctx context.Context, s *source) (rep Report, after time.Du
 	if err != nil {
 		return rep, 0, err
 	}
-	defer body.Close() //nolint:errcheck // read to its end or given up
+	defer body.Close()
 	if n, err := strconv.Atoi(answered.Get("Retry-After")); err == nil && n > 0 {
 		after = time.Duration(n) * time.Second
 	}

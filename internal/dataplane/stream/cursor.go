@@ -55,8 +55,9 @@ func (s *Stream) seq(dataset hansa.DatasetID, c hansa.Cursor, d *head) (int64, e
 	if m <= 0 || m != len(b)-8 || u > seqMask || !slices.Equal(b[4:8], short(string(dataset))) {
 		return 0, bad
 	}
-	seq := int64(u) //nolint:gosec // at most seqMask
-	if epoch != uint64(s.epoch.Number) || !slices.Equal(b[:4], short(s.epoch.ID)) {
+	seq := int64(u)
+	if epoch != uint64(s.epoch.Number) || //nolint:gosec // counts from 1
+		!slices.Equal(b[:4], short(s.epoch.ID)) {
 		return 0, s.gone(dataset, min(seq, d.base), "the exchange was restored from a backup after this cursor was given")
 	}
 	if seq < d.first {

@@ -348,7 +348,7 @@ func (s *Stream) Tail(ctx context.Context, n int64) (places []int64, err error) 
 	return places, err
 }
 
-func (s *Stream) names(tx hansa.Tx) (map[int64]hansa.DatasetID, error) {
+func (*Stream) names(tx hansa.Tx) (map[int64]hansa.DatasetID, error) {
 	rows, err := tx.Query(`SELECT number, dataset FROM stream_dataset`)
 	if err != nil {
 		return nil, err

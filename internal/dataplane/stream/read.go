@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"slices"
 
@@ -240,8 +241,8 @@ func (p *Party) chain(tx hansa.Tx, mem *set, dataset hansa.DatasetID, id, from s
 	if places.Next() {
 		err = places.Scan(&shows, &at)
 	}
-	if e := places.Close(); err == nil {
-		err = e
+	if err := errors.Join(err, places.Err(), places.Close()); err != nil { //nolint:sqlclosecheck // closed before the next query
+		return nil, number, err
 	}
 	if from == "place" {
 		at = shows
@@ -265,7 +266,7 @@ func (p *Party) chain(tx hansa.Tx, mem *set, dataset hansa.DatasetID, id, from s
 }
 
 // rowAt reads one row; nil when it is trimmed.
-func (p *Party) rowAt(tx hansa.Tx, place int64) (*row, error) {
+func (*Party) rowAt(tx hansa.Tx, place int64) (*row, error) {
 	rows, err := tx.Query(`SELECT `+rowColumns+` FROM stream_record WHERE place = ?`, place)
 	if err != nil {
 		return nil, err

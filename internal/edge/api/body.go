@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"mime"
 	"net/http"
@@ -90,7 +91,7 @@ func decode(b []byte, v any) error {
 func depth(b []byte) error {
 	d := jsontext.NewDecoder(bytes.NewReader(b))
 	for {
-		if _, err := d.ReadToken(); err == io.EOF {
+		if _, err := d.ReadToken(); errors.Is(err, io.EOF) {
 			return nil
 		} else if err != nil {
 			return jsonError(err)
@@ -114,7 +115,7 @@ func jsonError(err error) error {
 }
 
 func tooLarge(err error) error {
-	if e, ok := err.(*http.MaxBytesError); ok {
+	if e, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return hansa.Errorf(hansa.Invalid, "the body has more than %d bytes", e.Limit).With(hansa.CodeTooLarge)
 	}
 	if hansa.KindOf(err) != hansa.Internal {

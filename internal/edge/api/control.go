@@ -95,7 +95,7 @@ func (a *API) deskEndpoints() []Endpoint {
 	}
 }
 
-func (a *API) whoami(w http.ResponseWriter, _ *http.Request, by hansa.Actor) error {
+func (*API) whoami(w http.ResponseWriter, _ *http.Request, by hansa.Actor) error {
 	writeJSON(w, http.StatusOK, WhoBody{Party: by.Party, Rights: by.Rights, Purposes: by.Purposes, Test: by.Test})
 	return nil
 }

@@ -74,7 +74,7 @@ type Rung struct {
 }
 
 // Desk is what a controller does and sees.
-type Desk interface {
+type Desk interface { //nolint:interfacebloat // one desk, six acts of one person
 	Close(ctx context.Context, by hansa.Actor, order CloseOrder) (Closure, error)
 	// Change applies what: extend, reopen, repaired, withdraw.
 	Change(ctx context.Context, by hansa.Actor, id, what string, order ChangeOrder) (Closure, error)
@@ -177,7 +177,7 @@ type FlowInfo struct {
 }
 
 // Operator is what the operator of a node does, and what parties may see of it.
-type Operator interface {
+type Operator interface { //nolint:interfacebloat // one operator; splitting it would name nothing
 	Status(ctx context.Context, by hansa.Actor) (Status, error)
 	Flows(ctx context.Context, by hansa.Actor) ([]FlowInfo, error)
 	Datasets(ctx context.Context, by hansa.Actor) ([]hansa.Dataset, error)

@@ -129,7 +129,7 @@ func one(ctx context.Context, c *http.Client, l Load, first int64) (int64, error
 	if err != nil {
 		return 0, err
 	}
-	defer res.Body.Close() //nolint:errcheck // read to its end
+	defer res.Body.Close()
 	says, err := io.ReadAll(res.Body)
 	if err != nil {
 		return 0, err

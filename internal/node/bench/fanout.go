@@ -89,7 +89,7 @@ func Follow(ctx context.Context, c *http.Client, url, token string, book *Arriva
 	if err != nil {
 		return err
 	}
-	defer res.Body.Close() //nolint:errcheck // a stream has no end to read to
+	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
 		b, _ := io.ReadAll(io.LimitReader(res.Body, 500))
 		return fmt.Errorf("%s: %s", res.Status, b)

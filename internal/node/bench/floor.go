@@ -56,7 +56,7 @@ func NewFloor(ctx context.Context, dir string) (*Floor, error) {
 	}
 	f := &Floor{db: db, queue: make(chan floorJob, 4096), URL: "http://" + ln.Addr().String() + "/"}
 	f.srv = &http.Server{Handler: http.HandlerFunc(f.take), ReadHeaderTimeout: 5 * time.Second}
-	go f.write()
+	go f.write() //nolint:contextcheck // a group outlives each of its callers
 	go func() { _ = f.srv.Serve(ln) }()
 	return f, nil
 }

@@ -62,7 +62,7 @@ func (s *Closure) shutTube(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer res.Body.Close() //nolint:errcheck // read to its end
+	defer res.Body.Close()
 	if s.saved, err = io.ReadAll(io.LimitReader(res.Body, 64<<10)); err != nil {
 		return "", err
 	}
@@ -101,7 +101,7 @@ func (s *Closure) read(ctx context.Context, name string, format hansa.Format) (s
 	if err != nil {
 		return "", err
 	}
-	defer res.Body.Close() //nolint:errcheck // read to its end
+	defer res.Body.Close()
 	b, err := io.ReadAll(io.LimitReader(res.Body, snapshotBytesMax))
 	if err == nil && res.StatusCode != http.StatusOK {
 		err = fmt.Errorf("%s: %.300s", res.Status, b)
@@ -324,7 +324,7 @@ func (s *Closure) bundle(ctx context.Context) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer res.Body.Close() //nolint:errcheck // read to its end
+	defer res.Body.Close()
 	b, err := io.ReadAll(io.LimitReader(res.Body, 64<<20))
 	if err == nil && res.StatusCode != http.StatusOK {
 		err = fmt.Errorf("%s: %.300s", res.Status, b)
@@ -347,7 +347,7 @@ func (s *Closure) verify(ctx context.Context) (string, error) {
 }
 
 // settle waits for the sealing that follows within a second.
-func (s *Closure) settle(ctx context.Context) error {
+func (*Closure) settle(ctx context.Context) error {
 	t := time.NewTimer(1500 * time.Millisecond)
 	defer t.Stop()
 	select {

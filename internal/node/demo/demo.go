@@ -189,7 +189,7 @@ func (r *Receiver) call(ctx context.Context, method, path, accept string, body i
 
 // decode reads a JSON answer of bounded size.
 func decode(res *http.Response, out any) error {
-	defer res.Body.Close() //nolint:errcheck // read to its end or given up
+	defer res.Body.Close()
 	b, err := io.ReadAll(io.LimitReader(res.Body, 16<<20))
 	if err != nil {
 		return err

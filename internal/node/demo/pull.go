@@ -81,7 +81,7 @@ func (r *Receiver) fetch(ctx context.Context, etag string) (map[string]fact, str
 	if err != nil {
 		return nil, "", err
 	}
-	defer res.Body.Close() //nolint:errcheck // read to its end or given up
+	defer res.Body.Close()
 	if res.StatusCode == http.StatusNotModified {
 		return nil, etag, nil
 	}
