@@ -40,6 +40,7 @@ var (
 	ruleOnlyID       = rule{"DX-21", hansa.Note, "the publisher named this record as ended or withdrawn, and said no more of it", ""}
 	ruleMissing      = rule{"DX-22", hansa.Warning, "an element that DATEX II demands is missing", "write it"}
 	ruleAreas        = rule{"DX-23", hansa.Warning, "several areas tell one place; the first was taken, the others are kept in datex2", "write one record an area"}
+	ruleMore         = rule{"DX-25", hansa.Warning, "there are more parts without a word than are kept; the original bytes have them", ""}
 	ruleContradicted = rule{"DX-24", hansa.Warning, "validityStatus is active although the period has passed", "end the record, or mend its period"}
 )
 

@@ -12,11 +12,18 @@ import (
 // for: an object from path to text, or to a list of texts.
 const member = "datex2"
 
+// morePath is there when there was more than a record keeps.
+const morePath = "@more"
+
 // leftover is one text with its path below the record.
 type leftover struct {
 	path, value string
 	unknown     bool // DATEX II has no such element
 }
+
+// leftoversMax is how many texts without a word a record keeps; the others are in
+// its original bytes alone, and it is marked.
+const leftoversMax = 1000
 
 // leftovers appends the texts of t that nobody used. Attributes count where an
 // element has nothing else.
@@ -32,6 +39,9 @@ func (t *tree) leftovers(out []leftover, prefix string) []leftover {
 			if value = t.attributesOf(at); value == "" {
 				continue
 			}
+		}
+		if len(out) >= leftoversMax {
+			return append(out, leftover{path: morePath, value: "true"})
 		}
 		path := t.path(at)
 		if at != 0 && prefix == "" {

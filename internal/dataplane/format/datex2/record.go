@@ -186,6 +186,9 @@ func (x *recordReader) check() {
 func (x *recordReader) remain() {
 	x.left = x.tree.leftovers(x.left, "")
 	for _, l := range x.left {
+		if l.path == morePath {
+			mark(x.r, ruleMore, "situationRecord", "")
+		}
 		if l.unknown {
 			mark(x.r, ruleUnknown, "situationRecord/"+l.path, l.value)
 		}
