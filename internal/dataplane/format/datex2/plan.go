@@ -147,7 +147,7 @@ func (p *plan) choose() {
 		if held == "RoadOrCarriagewayOrLaneManagement" && managementEffects[p.keptAs(classes[held].kind)] == hansa.NoEffect {
 			p.name = held
 		}
-	case s.Effect == hansa.RoadClosed && s.Cause.Type == "bridge-swing" && s.Direction != hansa.OneDirection:
+	case narrow(s) == hansa.RoadClosed && s.Cause.Type == "bridge-swing":
 		p.name = "GeneralNetworkManagement"
 	case s.Effect == hansa.Restriction && (held == "SpeedManagement" || held == "GeneralNetworkManagement"):
 		p.name = held
@@ -207,7 +207,7 @@ func (p *plan) kindFor() string {
 	}
 	if p.name != "RoadOrCarriagewayOrLaneManagement" {
 		switch {
-		case p.name == "GeneralNetworkManagement" && s.Cause.Type == "bridge-swing" && s.Effect == hansa.RoadClosed:
+		case p.name == "GeneralNetworkManagement" && s.Cause.Type == "bridge-swing" && narrow(s) == hansa.RoadClosed:
 			return "bridgeSwingInOperation"
 		case p.name == "VehicleObstruction" && s.Cause.Type == "vehicle-fire":
 			return "vehicleOnFire"
@@ -255,7 +255,7 @@ func (p *plan) fits(kind string) bool {
 		return e == narrow(s)
 	case "generalNetworkManagementType":
 		closed, free := kind == "bridgeSwingInOperation", kind == "tollGatesOpen" || kind == "other"
-		return closed == (s.Effect == hansa.RoadClosed) && free == (s.Effect == hansa.NoEffect)
+		return closed == (narrow(s) == hansa.RoadClosed) && free == (s.Effect == hansa.NoEffect)
 	}
 	return true
 }
