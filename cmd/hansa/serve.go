@@ -94,7 +94,7 @@ func (cmd *restoreCmd) Run(ctx context.Context, p *printer) error {
 	}
 	p.say("Restored into %s, as a new epoch.", cmd.Data)
 	p.say("Put the node's key there too: cp OLD-FOLDER/node.key %s/", cmd.Data)
-	p.say("Credentials issued before are refused; cursors of the old epoch are answered with the place to resume.")
+	p.say("Credentials issued before are refused: write new secrets into the secret files of the configuration. Cursors of the old epoch are answered with the place to resume.")
 	return nil
 }
 

@@ -435,7 +435,7 @@ func title(r *hansa.Record) string {
 	name := first(s.Infra.Name, first(s.Road.Name, s.Road.Number))
 	if name == "" {
 		if t, ok := s.Comment(); ok {
-			name = t.Value
+			name = clipped(t.Value)
 		}
 	}
 	if name == "" {
@@ -450,6 +450,22 @@ func title(r *hansa.Record) string {
 		return name + ", both directions"
 	}
 	return name
+}
+
+// titleMax is how much of a text stands in for the name of a place.
+const titleMax = 60
+
+// clipped cuts a text at a word's end.
+func clipped(s string) string {
+	r := []rune(strings.Join(strings.Fields(s), " "))
+	if len(r) <= titleMax {
+		return string(r)
+	}
+	cut := string(r[:titleMax])
+	if i := strings.LastIndexByte(cut, ' '); i > titleMax/2 {
+		cut = cut[:i]
+	}
+	return cut + "…"
 }
 
 // contradictions finds what others say otherwise, in the datasets that by's party

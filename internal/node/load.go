@@ -42,7 +42,7 @@ func (n *Node) Apply(ctx context.Context, s *Setup) error {
 	for _, p := range known {
 		have[p.ID] = true
 	}
-	held, err := n.held(ctx, s.Parties)
+	held, stale, err := n.held(ctx, s.Parties)
 	if err != nil {
 		return err
 	}
@@ -58,11 +58,19 @@ func (n *Node) Apply(ctx context.Context, s *Setup) error {
 				return err
 			}
 		}
+		for _, c := range stale { // refused since the restore: the operator's files decide anew
+			if err := n.trust.Revoke(tx, c.Party, c.ID); err != nil {
+				return err
+			}
+		}
 		for _, c := range s.Credentials {
 			if slices.Contains(held[c.Party], c.Name) {
 				continue
 			}
 			if _, _, err := n.trust.AddCredential(tx, c); err != nil {
+				if hansa.KindOf(err) == hansa.Conflict && len(stale) > 0 {
+					return hansa.Errorf(hansa.Conflict, "the secret of credential %q was issued before this node was restored, and is refused", c.Name).WithHint("write a new secret into its secret_file, and give it to who uses it")
+				}
 				return err
 			}
 		}
@@ -121,21 +129,31 @@ func (n *Node) applyFlows(tx hansa.Tx, s *Setup) error {
 	return nil
 }
 
-// held lists the names of the credentials that parties have already.
-func (n *Node) held(ctx context.Context, parties []hansa.Party) (map[hansa.PartyID][]string, error) {
+// held lists the names of the credentials that parties have already, and those
+// that a restore has made stale.
+func (n *Node) held(ctx context.Context, parties []hansa.Party) (map[hansa.PartyID][]string, []trust.Credential, error) {
+	epochs, err := n.db.Epochs(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
 	out := map[hansa.PartyID][]string{}
+	var stale []trust.Credential
 	for _, p := range parties {
 		list, err := n.trust.Credentials(ctx, p.ID)
 		if err != nil && hansa.KindOf(err) != hansa.NotFound {
-			return nil, err
+			return nil, nil, err
 		}
 		for _, c := range list {
-			if c.Revoked.IsZero() {
+			switch {
+			case !c.Revoked.IsZero():
+			case len(epochs) > 1 && c.Issued.Before(epochs[len(epochs)-1].Began):
+				stale = append(stale, c)
+			default:
 				out[p.ID] = append(out[p.ID], c.Name)
 			}
 		}
 	}
-	return out, nil
+	return out, stale, nil
 }
 
 // load reads parties, places, datasets and flows into memory, compiles the gates,
