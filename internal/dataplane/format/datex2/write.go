@@ -25,7 +25,7 @@ const namespaces = ` xmlns:com="http://datex2.eu/schema/3/common" xmlns:loc="htt
 
 // spaceLife is the namespace of the one extension that is written: that a record
 // has ended or is withdrawn, which version 3 has no element for.
-const spaceLife = "https://hansa.exchange/ns/datex2/1"
+const spaceLife = "https://hansa-exchange.org/ns/datex2/1"
 
 // Write implements [format.Writer]. Records of one incident become one situation
 // element, where the first of them stood.
