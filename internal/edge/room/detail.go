@@ -109,6 +109,9 @@ func facts(c *Closure, p *page, l *Live) []row {
 		}
 	} else {
 		value := strings.TrimPrefix(until(c, l.Now, l.Zone), "until ")
+		if c.End.IsZero() {
+			value = "not known"
+		}
 		if c.EndKind != "" && !c.End.IsZero() {
 			value += ", " + string(c.EndKind)
 		}

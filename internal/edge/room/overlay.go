@@ -1,6 +1,7 @@
 package room
 
 import (
+	"html/template"
 	"math"
 	"slices"
 	"strconv"
@@ -11,16 +12,17 @@ import (
 
 // overlay is what lies on the base map: closures, diversions, markers.
 type overlay struct {
-	Closed, Partial, Planned, Areas string // paths
-	Detours, Arrows                 string
-	Markers                         []marker
-	Outside                         int // closures in the list that the frame does not show
-	Says                            string
+	Closed, Partial, Planned, Areas, Open string // paths
+	Detours, Arrows                       string
+	Markers                               []marker
+	Outside                               int // closures in the list that the frame does not show
+	Says                                  string
 }
 
 type marker struct {
-	Number, X, Y, Href, DOM, Label string
-	Planned, Selected, Partial     bool
+	Number, X, Y, DOM, Label string
+	Href                     template.URL
+	Planned, Selected, Open  bool
 }
 
 // markerRadius and the gap between marker and line, in map units.
@@ -31,7 +33,7 @@ const (
 
 func (g *ground) overlay(p *page) *overlay {
 	o := &overlay{}
-	var closed, partials, plans, areas, detours, arrows strings.Builder
+	var closed, partials, plans, areas, open, detours, arrows strings.Builder
 	taken := collision{boxes: slices.Clone(g.labels.boxes), soft: len(g.labels.boxes)}
 	drawn := 0
 	for i := range p.Items {
@@ -45,8 +47,8 @@ func (g *ground) overlay(p *page) *overlay {
 		switch {
 		case it.Planned:
 			into = &plans
-		case it.c.Effect == hansa.NoEffect:
-			into = &partials
+		case it.Open:
+			into = &open
 		case geo.Type == hansa.Polygon:
 			into = &areas
 		case partial(it.c):
@@ -67,6 +69,7 @@ func (g *ground) overlay(p *page) *overlay {
 		}
 	}
 	o.Closed, o.Partial, o.Planned, o.Areas = closed.String(), partials.String(), plans.String(), areas.String()
+	o.Open = open.String()
 	o.Detours, o.Arrows = detours.String(), arrows.String()
 	o.Says = "Map of " + strconv.Itoa(drawn) + " closures and measures. Each is also in the list."
 	return o
@@ -108,7 +111,7 @@ func (g *ground) marker(it *item, taken *collision) marker {
 	at[1] = min(max(at[1], markerRadius+3), mapHeight-markerRadius-3)
 	return marker{
 		Number: strconv.Itoa(it.Number), X: num(at[0]), Y: num(at[1]), Href: it.Href, DOM: it.DOM,
-		Label: "Closure " + strconv.Itoa(it.Number) + ": " + it.Name + ". " + it.Line, Planned: it.Planned, Selected: it.Current, Partial: partial(it.c),
+		Label: "Closure " + strconv.Itoa(it.Number) + ": " + it.Name + ". " + it.Line, Planned: it.Planned, Selected: it.Current, Open: it.Open,
 	}
 }
 

@@ -47,11 +47,14 @@ type tile struct{ Big, Small, Label, Title string }
 // item is one closure in the list.
 type item struct {
 	Number           int
-	DOM, Href        string
+	DOM              string
+	Href             template.URL // made of escaped parts by ask.link
+	Badge            string       // class of the number
 	Name, Line       string
 	Elapsed          string
 	SinceMilli       int64 // of a running clock; 0 stands still
 	Planned, Current bool
+	Open             bool // it closes nothing
 	Stale            string
 	Marks            template.HTML
 	Sum              tally
@@ -135,9 +138,11 @@ func (p *page) list(l *Live) {
 	}
 	for i := range closures {
 		c := &closures[i]
-		it := item{Number: c.Number, DOM: dom(c.ID), Href: p.ask.link("/live", c.ID, p.ask.table), Name: c.Name, Line: line(c, l.Now, l.Zone), Planned: planned(c), Stale: stale[c.Feed], Test: c.Test, c: c}
-		if it.Number == 0 {
-			it.Number = i + 1
+		it := item{Number: c.Number, DOM: dom(c.ID), Badge: "no", Href: template.URL(p.ask.link("/live", c.ID, p.ask.table)), Name: c.Name, Line: line(c, l.Now, l.Zone), Planned: planned(c), Open: c.Effect == hansa.NoEffect, Stale: stale[c.Feed], Test: c.Test, c: c} //nolint:gosec // see item.Href
+		if it.Planned {
+			it.Badge = "no plan"
+		} else if it.Open {
+			it.Badge = "no note"
 		}
 		it.elapsed(l)
 		it.stands = c.stands(l.Now)
@@ -147,6 +152,14 @@ func (p *page) list(l *Live) {
 			p.Ended = append(p.Ended, it)
 		} else {
 			p.Items = append(p.Items, it)
+		}
+	}
+	n := 0
+	for _, list := range [][]item{p.Items, p.Ended} { // those in force first
+		for i := range list {
+			if n++; list[i].Number == 0 {
+				list[i].Number = n
+			}
 		}
 	}
 }
@@ -204,17 +217,23 @@ func feeds(l *Live) capsule {
 
 // tiles are the figures of the day. One without data is absent.
 func tiles(p *page, l *Live) []tile {
-	active, soon := 0, 0
+	active, soon, other := 0, 0, 0
 	for i := range p.Items {
-		if p.Items[i].Planned {
+		switch {
+		case p.Items[i].Planned:
 			soon++
-		} else {
+		case p.Items[i].Open:
+			other++
+		default:
 			active++
 		}
 	}
-	out := []tile{{Big: strconv.Itoa(active), Label: map[bool]string{true: "closure", false: "closures"}[active == 1], Title: "Closures and measures in force now"}}
+	out := []tile{{Big: strconv.Itoa(active), Label: map[bool]string{true: "closure", false: "closures"}[active == 1], Title: "In force now"}}
 	if soon > 0 {
 		out[0].Small = " + " + strconv.Itoa(soon) + " planned"
+	}
+	if other > 0 {
+		out[0].Small += " + " + words.Count(other, "measure", "measures")
 	}
 	var took []time.Duration
 	var reached, measured float64
@@ -359,6 +378,11 @@ func (p *page) choose(l *Live) {
 	over := pick(p.Ended)
 	p.EndedOpen = over != nil
 	it := cmp.Or(pick(p.Items), over)
+	for i := range p.Items {
+		if it == nil && !p.Items[i].Open {
+			it = &p.Items[i]
+		}
+	}
 	if it == nil && len(p.Items) > 0 {
 		it = &p.Items[0]
 	}

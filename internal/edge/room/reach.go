@@ -133,8 +133,11 @@ func reach(c *Closure, now time.Time) *chart {
 		if t == 0 {
 			text = "0"
 		}
-		if t == time.Minute || t == 2*time.Minute {
-			text = strconv.Itoa(int(t/time.Minute)) + " min"
+		switch {
+		case t == time.Minute || t == 2*time.Minute:
+			text = itoa(int(t/time.Minute)) + " min"
+		case t >= time.Hour:
+			text = itoa(int(t/time.Hour)) + " h"
 		}
 		ch.Ticks = append(ch.Ticks, tick{num(a.x(t)), text})
 	}

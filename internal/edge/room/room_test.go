@@ -41,6 +41,7 @@ func stories(t testing.TB) map[string]room.Live {
 	c.Incident, repaired.Closures[1].Incident, repaired.Closures[1].Role = "i1", "i1", hansa.RoleCounterMeasure
 
 	over := afternoon(t)
+	over.Closures[5].Lifecycle, over.Closures[5].Effect, over.Closures[5].Role = hansa.Active, hansa.NoEffect, hansa.RoleCounterMeasure
 	o := &over.Closures[4]
 	o.Lifecycle, o.ActualEnd = hansa.Ended, ago(3*time.Minute)
 	for i := range o.Receivers {
@@ -168,7 +169,7 @@ func TestStates(t *testing.T) {
 		"empty":     {"All roads open", "The last closure ended 2 h ago. Feeds are fresh, so this is real."},
 		"degraded":  {"Road works desk is late.", "as of 14:11 · 22 min old", "24 of 25"},
 		"repaired":  {"Repaired, still one tube closed", "the road is not open by that", "Sources differ on closure 1.", "Began", "counter-measure", "Together"},
-		"over":      {"Over today", "Ended · book market · since 14:30", "4 of 6 cleared · 2 late"},
+		"over":      {"Over today", "Ended · book market · since 14:30", "4 of 6 cleared · 2 late", "1 measure", "Open to traffic · counter-measure", `class="mk note"`, "Measure, open to traffic"},
 		"fast":      {"Demo time", "60 ×"},
 		"nothing":   {"All roads open"},
 	} {

@@ -25,8 +25,13 @@ func (r *Room) live(w http.ResponseWriter, req *http.Request, by hansa.Actor) er
 	if err != nil {
 		return err
 	}
-	var b bytes.Buffer
-	if err := r.pages.ExecuteTemplate(&b, "live", p); err != nil {
+	b, ok := sheets.Get().(*bytes.Buffer)
+	if !ok {
+		return hansa.Errorf(hansa.Internal, "no buffer")
+	}
+	defer sheets.Put(b)
+	b.Reset()
+	if err := r.pages.ExecuteTemplate(b, "live", p); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
@@ -78,6 +83,9 @@ func send(w http.ResponseWriter, req *http.Request, body []byte) error {
 	_, err := w.Write(body)
 	return err
 }
+
+// sheets keeps buffers of the size of a page.
+var sheets = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 // packers keeps gzip writers, which are large.
 var packers = sync.Pool{New: func() any {

@@ -12,7 +12,7 @@ const (
 	ClosuresMax  = 1000 // listed
 	ReceiversMax = 200  // of one closure
 	StepsMax     = 32   // of one ladder
-	MarkersMax   = 1000
+	MarkersMax   = 200  // numbered on the map; all are drawn
 )
 
 // Source tells the room what there is to show, to this actor alone.
