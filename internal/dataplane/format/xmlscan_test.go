@@ -32,11 +32,12 @@ func tokens(r io.Reader) ([]string, error) {
 		}
 		switch kind {
 		case format.XMLStart:
-			t := "<" + raw(s.Name)
+			var t strings.Builder
+			t.WriteString("<" + raw(s.Name))
 			for _, a := range s.Attrs {
-				t += fmt.Sprintf(" %s=%q", raw(a.Name), a.Value)
+				t.WriteString(fmt.Sprintf(" %s=%q", raw(a.Name), a.Value))
 			}
-			out = append(out, t)
+			out = append(out, t.String())
 		case format.XMLEnd:
 			out = append(out, "/"+raw(s.Name))
 		case format.XMLText:
@@ -76,11 +77,12 @@ func twin(doc []byte) ([]string, error) {
 		switch t := tok.(type) {
 		case xml.StartElement:
 			depth++
-			s := "<" + name(t.Name)
+			var s strings.Builder
+			s.WriteString("<" + name(t.Name))
 			for _, a := range t.Attr {
-				s += fmt.Sprintf(" %s=%q", name(a.Name), a.Value)
+				s.WriteString(fmt.Sprintf(" %s=%q", name(a.Name), a.Value))
 			}
-			out = append(out, s)
+			out = append(out, s.String())
 		case xml.EndElement:
 			depth--
 			out = append(out, "/"+name(t.Name))

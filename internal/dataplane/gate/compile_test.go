@@ -139,11 +139,12 @@ func TestPageListsTheVerdicts(t *testing.T) {
 	}
 	_, rest, _ := strings.Cut(string(b), "<!-- verdicts -->\n")
 	got, _, _ := strings.Cut(rest, "<!-- end of verdicts -->")
-	want := "| rule | outcome | in words |\n|---|---|---|\n"
+	var want strings.Builder
+	want.WriteString("| rule | outcome | in words |\n|---|---|---|\n")
 	for _, rule := range gate.Titles() {
-		want += "| " + string(rule.Rule) + " | " + rule.Outcome.String() + " | " + rule.Words + " |\n"
+		want.WriteString("| " + string(rule.Rule) + " | " + rule.Outcome.String() + " | " + rule.Words + " |\n")
 	}
-	if got != want {
-		t.Errorf("the page lists\n%s\nwant\n%s", got, want)
+	if got != want.String() {
+		t.Errorf("the page lists\n%s\nwant\n%s", got, want.String())
 	}
 }

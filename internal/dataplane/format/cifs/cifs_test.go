@@ -232,15 +232,15 @@ func TestLanes(t *testing.T) {
 			if len(got) != 1 {
 				t.Fatal(losses)
 			}
-			said := ""
+			var said strings.Builder
 			for _, l := range got[0].Lanes.Lane {
-				said += string(rune('0'+l.Order)) + " " + l.Status + " "
+				said.WriteString(string(rune('0'+l.Order)) + " " + l.Status + " ")
 			}
 			if i := got[0].LaneImpact; i.Closed > 0 {
-				said += string(rune('0'+i.Closed)) + " " + i.Side
+				said.WriteString(string(rune('0'+i.Closed)) + " " + i.Side)
 			}
-			if said != tc.want {
-				t.Errorf("got %q, want %q", said, tc.want)
+			if said.String() != tc.want {
+				t.Errorf("got %q, want %q", said.String(), tc.want)
 			}
 			lost := slices.ContainsFunc(losses, func(l hansa.Loss) bool { return l.Field == "/situation/lanes" })
 			if lost != (tc.want == "") {
