@@ -347,7 +347,7 @@ func TestSpeed(t *testing.T) {
 	}
 	slices.Sort(took)
 	t.Logf("500 closures, %d bytes: median %v, p95 %v", size, took[20], took[37])
-	if limit := 20 * time.Millisecond; took[4] > limit { // the quickest tenth: other work on the machine is not ours
+	if limit := 20 * time.Millisecond; took[4] > limit && !racing { // the quickest tenth: other work on the machine is not ours
 		t.Errorf("a page takes %v, want less than %v", took[4], limit)
 	}
 }

@@ -1,0 +1,6 @@
+//go:build race
+
+package room_test
+
+// racing: the race detector makes everything slower.
+const racing = true
