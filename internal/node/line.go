@@ -373,13 +373,15 @@ func (l *line) offerTo(tx hansa.Tx, c *course, recs []*hansa.Record) error {
 		return nil
 	}
 	ask := l.ask(c, c.flow.Terms.Purposes[0], c.flow.Terms.Formats[0])
-	pass := make([]*hansa.Record, 0, len(recs))
+	var pass, open []*hansa.Record // open: what closes nothing, of which nobody need speak
 	for _, r := range recs {
 		if r.Situation == nil {
 			continue
 		}
 		verdict := c.gate.Decide(r, ask)
 		switch {
+		case verdict.Outcome != hansa.Deny && r.Situation.Effect == hansa.NoEffect:
+			open = append(open, r)
 		case verdict.Outcome != hansa.Deny:
 			pass = append(pass, r)
 		case slices.Contains(waits, verdict.Rule):
@@ -387,6 +389,9 @@ func (l *line) offerTo(tx hansa.Tx, c *course, recs []*hansa.Record) error {
 				return err
 			}
 		}
+	}
+	if err := l.node.book.OfferAll(tx, &c.flow, open, 0, l.node.clock()); err != nil {
+		return err
 	}
 	return l.node.book.OfferAll(tx, &c.flow, pass, max(c.flow.Limit.Std(), time.Minute), l.node.clock())
 }
