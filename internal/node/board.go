@@ -175,4 +175,3 @@ func (d *desk) contradictions(ctx context.Context, by hansa.Actor) (map[string][
 	}
 	return out, nil
 }
-

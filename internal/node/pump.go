@@ -151,4 +151,3 @@ func (l *line) flowsOf(key hansa.Key) (list []*course) {
 	}
 	return list
 }
-
