@@ -154,9 +154,6 @@ func (s *XMLScanner) Skip() error {
 // Depth returns how many elements are open.
 func (s *XMLScanner) Depth() int { return len(s.open) }
 
-// Offset returns where the next token begins, in bytes of the document as UTF-8.
-func (s *XMLScanner) Offset() int64 { return s.base + int64(s.pos) }
-
 // Mark begins to keep bytes from the start of the current token.
 func (s *XMLScanner) Mark() { s.mark, s.markCut = s.tok, false }
 
