@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -176,11 +177,13 @@ func (w *process) round(t *testing.T) int {
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	n := 0
+	begin := maps.Clone(w.next)
 	for client := range 8 {
+		from := begin[client]
 		wg.Go(func() {
 			c := &http.Client{Transport: &http.Transport{}}
 			defer c.CloseIdleConnections()
-			for i := w.next[client]; ctx.Err() == nil; i++ {
+			for i := from; ctx.Err() == nil; i++ {
 				id := fmt.Sprintf("c%d-%d", client, i)
 				ok := w.publish(ctx, c, id)
 				mu.Lock()
