@@ -21,7 +21,7 @@ import (
 	"github.com/hansa-exchange/hansa/internal/edge/api"
 )
 
-// Limits of the server. They are shown at /health/limits.
+// Limits of the server.
 const (
 	headerTimeout    = 5 * time.Second
 	readTimeout      = 30 * time.Second
