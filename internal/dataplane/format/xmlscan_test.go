@@ -35,7 +35,7 @@ func tokens(r io.Reader) ([]string, error) {
 			var t strings.Builder
 			t.WriteString("<" + raw(s.Name))
 			for _, a := range s.Attrs {
-				t.WriteString(fmt.Sprintf(" %s=%q", raw(a.Name), a.Value))
+				fmt.Fprintf(&t, " %s=%q", raw(a.Name), a.Value)
 			}
 			out = append(out, t.String())
 		case format.XMLEnd:
@@ -80,7 +80,7 @@ func twin(doc []byte) ([]string, error) {
 			var s strings.Builder
 			s.WriteString("<" + name(t.Name))
 			for _, a := range t.Attr {
-				s.WriteString(fmt.Sprintf(" %s=%q", name(a.Name), a.Value))
+				fmt.Fprintf(&s, " %s=%q", name(a.Name), a.Value)
 			}
 			out = append(out, s.String())
 		case xml.EndElement:
