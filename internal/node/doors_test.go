@@ -143,17 +143,14 @@ func TestForeignIsAsNeverExisted(t *testing.T) {
 		t.Fatalf("publish: %d %s", code, body)
 	}
 	plain := func(s string) string {
-		i := strings.Index(s, `,"requestId"`)
-		if i < 0 {
-			return s
-		}
-		return s[:i]
+		s, _, _ = strings.Cut(s, `,"requestId"`)
+		return s
 	}
 	for _, d := range w.doors.table {
 		if d.Right == "" || d.Object == "node" || d.Object == "record" {
 			continue
 		}
-		foreign := filled(d.Pattern, string(named("flow", "one")), named("dataset", "did:web:city", "closures"), "a")
+		foreign := filled(d.Pattern, named("flow", "one"), named("dataset", "did:web:city", "closures"), "a")
 		never := filled(d.Pattern, "01a20000-0000-7000-8000-000000000000", "01a20000-0000-7000-8000-000000000000", "a")
 		fc, fb := w.ask(t, d.Method, foreign, "Bearer "+w.two, "application/json", "{}")
 		nc, nb := w.ask(t, d.Method, never, "Bearer "+w.two, "application/json", "{}")
@@ -187,7 +184,6 @@ func TestHostileBodies(t *testing.T) {
 		"wrong type":          {"application/json", strings.Replace(goodRecord, `"id":"a"`, `"id":7`, 1)},
 		"no id":               {"application/json", strings.Replace(goodRecord, `"id":"a",`, ``, 1)},
 		"two kinds":           {"application/json", strings.Replace(goodRecord, `"situation":{`, `"document":{"mediaType":"x","body":""},"situation":{`, 1)},
-		"trailing":            {"application/json", goodRecord + "]"},
 		"bad zone":            {"application/json", in(`"recurrence":[{"zone":"Mars/Base","from":"00:00","to":"05:00"}]`)},
 		"billion laughs":      {"application/xml", `<?xml version="1.0"?><!DOCTYPE l [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><l>&b;</l>`},
 		"external entity":     {"application/xml", `<!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]><x>&e;</x>`},
