@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"strconv"
 	"sync"
@@ -139,8 +138,9 @@ func (n *Node) problem(ctx context.Context, name string, err error) {
 func (n *Node) seal(ctx context.Context) error {
 	_, err := n.stream.Seal(ctx, n.wall())
 	for _, more := range []func(context.Context, time.Time) (int, error){n.book.Seal, n.deliver.Seal} {
-		_, e := more(ctx, n.wall())
-		err = errors.Join(err, e)
+		for sealed := 1; sealed > 0 && err == nil; {
+			sealed, err = more(ctx, n.wall())
+		}
 	}
 	if err == nil {
 		n.mu.Lock()

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/hansa-exchange/hansa"
-	"github.com/hansa-exchange/hansa/internal/dataplane/stream"
 )
 
 // pump offers a dataset's new records to each of its flows, in order, and keeps
@@ -30,7 +29,7 @@ func (l *line) offer(ctx context.Context, c *course) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for {
-		recs, next, err := l.node.stream.Of(key.Party).Read(ctx, key.Dataset, p.at, stream.ReadMax)
+		recs, next, err := l.node.stream.Of(key.Party).Read(ctx, key.Dataset, p.at, offerRun)
 		if e := hansa.Public(err); e != nil && e.Code == hansa.CodeGone {
 			p.at = hansa.Cursor(e.Field)
 			continue
@@ -87,6 +86,10 @@ func (l *line) offerTo(tx hansa.Tx, c *course, recs []*hansa.Record) error {
 	}
 	return l.node.book.OfferAll(tx, &c.flow, pass, max(c.flow.Limit.Std(), time.Minute), l.node.clock())
 }
+
+// offerRun is how many records are offered in one transaction: few enough that no
+// writer waits long for it, and a multiple of what receipt writes at once.
+const offerRun = 256
 
 // heldMax bounds the held records that one tick looks at.
 const heldMax = 1000

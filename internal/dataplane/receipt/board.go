@@ -165,7 +165,7 @@ func steps(tx hansa.Tx, where string, args ...any) (list []kept, err error) {
 // returns how many. What a crash left unsealed is sealed by the next call.
 func (b *Book) Seal(ctx context.Context, now time.Time) (n int, err error) {
 	err = b.DB.Write(ctx, func(tx hansa.Tx) error {
-		list, err := steps(tx, `batch = '' ORDER BY giver, flow, record, generation DESC, number LIMIT ?`, SealMax)
+		list, err := steps(tx, `batch = '' ORDER BY giver, flow, id LIMIT ?`, SealMax)
 		if err != nil {
 			return err
 		}

@@ -22,7 +22,7 @@ const (
 	PostMax    = 1000  // receipts of one post
 	StepsMax   = 200   // steps kept of one ladder
 	BoardMax   = 5000  // closures on one board
-	SealMax    = 10000 // steps sealed by one call
+	SealMax    = 512   // steps sealed by one call: no writer waits long for it
 	SweepMax   = 10000 // ladders looked at by one sweep
 	SegmentMax = 200   // bytes of a segment's name
 )
