@@ -146,8 +146,13 @@ func Public(err error) *Error {
 	return &Error{Kind: Internal, Code: "internal", Message: "something failed inside the exchange", Err: err}
 }
 
-// KindOf returns the kind of err; what is not an [Error] is Internal.
-func KindOf(err error) Kind { return Public(err).Kind }
+// KindOf returns the kind of err; what is not an [Error], nil included, is Internal.
+func KindOf(err error) Kind {
+	if e := Public(err); e != nil {
+		return e.Kind
+	}
+	return Internal
+}
 
 // Status returns the HTTP status for err: its code's own, else its kind's.
 func Status(err error) int {

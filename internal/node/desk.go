@@ -253,6 +253,9 @@ func (d *desk) place(by hansa.Actor, name, heading string) (hansa.Place, error) 
 	if err != nil {
 		return hansa.Place{}, err
 	}
+	if tube := strings.TrimPrefix(strings.ToLower(strings.TrimSpace(heading)), "tube "); len(tube) == 1 && tube >= "a" && tube <= "d" {
+		return w.Part(name, "", tube) // tubes are lettered; north, east, south and west are not among these
+	}
 	return w.Part(name, heading, "")
 }
 

@@ -69,11 +69,17 @@ func (n *Network) named(key, name string) (int, error) {
 // narrow returns the one part of place i with this heading and tube.
 func (n *Network) narrow(i int, heading, tube string) (hansa.Place, error) {
 	whole := n.places[i]
+	if heading != "" && compass(heading) == "" {
+		return hansa.Place{}, hansa.Fielded("/heading", "%q is no direction", clip(heading))
+	}
+	if tube != "" && letter(tube) == "" {
+		return hansa.Place{}, hansa.Fielded("/tube", "%q is no tube", clip(tube))
+	}
 	list := []int{i}
 	list = append(list, n.parts[whole.ID]...)
 	list = slices.DeleteFunc(list, func(j int) bool {
 		p := &n.places[j]
-		return heading != "" && compass(p.Heading) != compass(heading) || tube != "" && Fold(strings.TrimPrefix(Fold(p.Tube), "tube")) != strings.TrimPrefix(Fold(tube), "tube")
+		return heading != "" && compass(p.Heading) != compass(heading) || tube != "" && letter(p.Tube) != letter(tube)
 	})
 	switch len(list) {
 	case 0:
@@ -137,6 +143,9 @@ func compass(s string) string {
 	}
 	return strings.TrimSuffix(strings.TrimPrefix(strings.TrimPrefix(k, "tothe"), "towards"), "ward")
 }
+
+// letter gives one form to B, b and "tube B".
+func letter(s string) string { return strings.TrimPrefix(Fold(s), "tube") }
 
 // parse splits a query into the name and what narrows it.
 func parse(query string) (name, heading, tube string, err error) {

@@ -20,10 +20,14 @@ func (n *Network) near(key string) []string {
 	var hits []hit
 	for _, name := range n.names {
 		far := distance(letters, []rune(name), most)
-		if len(letters) >= 3 && strings.Contains(name, key) {
+		switch {
+		case len(letters) < 3:
+		case strings.HasPrefix(name, key):
 			far = min(far, 1)
+		case strings.Contains(name, key):
+			far = min(far, most)
 		}
-		if far <= most {
+		if far <= most && n.whole(n.byName[name]).Parent == "" {
 			hits = append(hits, hit{name, far})
 		}
 	}

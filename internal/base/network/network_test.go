@@ -69,6 +69,9 @@ func TestFind(t *testing.T) {
 		{"  -- ", "invalid", ""},
 		{"oostertunnel --lane 2", "invalid", ""},
 		{"oostertunnel --direction", "invalid", ""},
+		{"oostertunnel --direction bound", "invalid", ""},
+		{"oostertunnel --direction towards", "invalid", ""},
+		{"oostertunnel --tube tube", "invalid", ""},
 		{strings.Repeat("x", 400), "invalid", ""},
 	} {
 		p, err := n.Find(tc.query)
@@ -81,6 +84,11 @@ func TestFind(t *testing.T) {
 		}
 		if got != tc.want {
 			t.Errorf("Find(%q) = %s (%v), want %s", tc.query, got, err, tc.want)
+		}
+	}
+	for _, part := range [][2]string{{" ", ""}, {"…", ""}, {"ward", ""}, {"", "?"}} { // never the whole for a part
+		if p, err := n.Part("oostertunnel", part[0], part[1]); err == nil || hansa.KindOf(err) != hansa.Invalid {
+			t.Errorf("Part(oostertunnel, %q, %q) = %q, %v; want Invalid", part[0], part[1], p.ID, err)
 		}
 	}
 	if _, ok := n.Place("nothing"); ok {

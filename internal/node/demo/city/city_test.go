@@ -77,6 +77,19 @@ func TestBuild(t *testing.T) {
 	})
 }
 
+// A named place is made of the first street of its name, so a second would be lost.
+func TestNamesOnce(t *testing.T) {
+	for _, seed := range []uint64{city.Seed, 0, 1, 2, 7, 99} {
+		seen := map[string]bool{}
+		for _, s := range city.Build(seed).Streets {
+			if s.Name != "" && seen[s.Name] {
+				t.Errorf("seed %d: two streets are called %s", seed, s.Name)
+			}
+			seen[s.Name] = true
+		}
+	}
+}
+
 func TestNothingUnnamed(t *testing.T) {
 	for _, p := range city.Build(city.Seed).Places() {
 		if strings.TrimSpace(p.Name) == "" || p.Geometry.Validate() != nil {

@@ -1,5 +1,7 @@
 package city
 
+import "slices"
+
 // random is mulberry32: a few lines that give the same numbers everywhere.
 type random struct{ state uint32 }
 
@@ -25,6 +27,7 @@ func (r *random) names() []string {
 		"Berken", "Duindoorn", "Eiken", "Elzen", "Esdoorn", "Iepen", "Kastanje", "Linden", "Meidoorn", "Populieren", "Wilgen",
 		"Albatros", "Fuut", "Jan-van-gent", "Kokmeeuw", "Lepelaar", "Meerkoet", "Scholekster", "Stern", "Wulp", "Zilvermeeuw",
 	}
+	fixed := []string{"Bremerweg", "Stettinerweg", "Bergenstraat", "Loodsstraat"} // of streets that lie in one place in every city
 	last := []string{"straat", "laan", "weg", "pad", "hof", "dwarsstraat"}
 	var all []string
 	for _, l := range last {
@@ -36,5 +39,5 @@ func (r *random) names() []string {
 		j := int(r.next() * float64(i+1))
 		all[i], all[j] = all[j], all[i]
 	}
-	return all
+	return slices.DeleteFunc(all, func(s string) bool { return slices.Contains(fixed, s) })
 }
