@@ -335,20 +335,11 @@ func TestVendored(t *testing.T) {
 	}
 }
 
-// TestSpeed draws a city with 500 closures.
-func TestSpeed(t *testing.T) {
-	h := serve(t, &canned{live: many(t, 500), change: make(chan struct{})})
-	var took []time.Duration
-	var size int
-	for range 40 {
-		start := time.Now()
-		size = get(t, h, "/live").Body.Len()
-		took = append(took, time.Since(start))
-	}
-	slices.Sort(took)
-	t.Logf("500 closures, %d bytes: median %v, p95 %v", size, took[20], took[37])
-	if limit := 20 * time.Millisecond; took[4] > limit && !racing { // the quickest tenth: other work on the machine is not ours
-		t.Errorf("a page takes %v, want less than %v", took[4], limit)
+// BenchmarkPage500 draws a city with 500 closures.
+func BenchmarkPage500(b *testing.B) {
+	h := serve(b, &canned{live: many(b, 500), change: make(chan struct{})})
+	for b.Loop() {
+		get(b, h, "/live")
 	}
 }
 
