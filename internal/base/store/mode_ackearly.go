@@ -2,7 +2,12 @@
 
 package store
 
+import "time"
+
 const (
 	synchronous = "FULL"
 	ackEarly    = true
 )
+
+// lag lets the fault show: a kill falls into it.
+func lag() { time.Sleep(5 * time.Millisecond) }

@@ -96,6 +96,7 @@ func (s *Store) commit(tx *writeTx, group []*job, errs []error) {
 	}
 	if ackEarly {
 		tell(group, errs, nil)
+		lag()
 	}
 	if _, err := tx.Exec("COMMIT"); err != nil {
 		_, _ = tx.Exec("ROLLBACK") // gone already, as a rule
