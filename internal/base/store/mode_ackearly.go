@@ -10,4 +10,4 @@ const (
 )
 
 // lag lets the fault show: a kill falls into it.
-func lag() { time.Sleep(5 * time.Millisecond) }
+func lag() { time.Sleep(4 * time.Millisecond) }

@@ -94,19 +94,20 @@ func (s *Store) commit(tx *writeTx, group []*job, errs []error) {
 			return
 		}
 	}
-	if ackEarly {
+	early := ackEarly && s.groups.Add(1) > startGroups
+	if early {
 		tell(group, errs, nil)
 		lag()
 	}
 	if _, err := tx.Exec("COMMIT"); err != nil {
 		_, _ = tx.Exec("ROLLBACK") // gone already, as a rule
 		e := s.failed(err)
-		if !ackEarly {
+		if !early {
 			tell(group, nil, e)
 		}
 		return
 	}
-	if !ackEarly {
+	if !early {
 		tell(group, errs, nil)
 	}
 }
