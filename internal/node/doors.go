@@ -10,7 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
+	"strconv"
 	"sync"
 	"time"
 
@@ -190,7 +190,7 @@ func (d *doors) actor(one door, w http.ResponseWriter, r *http.Request) (hansa.A
 }
 
 func seconds(d time.Duration) string {
-	return strings.TrimSuffix((d + time.Second - 1).Truncate(time.Second).String(), "s")
+	return strconv.Itoa(int((d + time.Second - 1) / time.Second))
 }
 
 // adminKey marks requests that came over the administrator's socket.
