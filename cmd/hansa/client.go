@@ -88,7 +88,7 @@ func dial(node, token, ca string) (*client, error) {
 		return nil, &failure{exit: exitUsage, code: "node", message: fmt.Sprintf("%q is no node: give a URL, or unix:PATH.", node), hint: "hansa closures --node https://hansa.example"}
 	}
 	if u.Scheme == "http" && token != "" && !loopback(u.Hostname()) {
-		return nil, &failure{exit: exitUsage, code: "node", message: "A token is never sent over plain http to another machine.", hint: "use https://" + u.Host}
+		return nil, &failure{exit: exitUsage, code: "node", message: "A token is never sent over plain http to another machine.", hint: "hansa doctor --node https://" + u.Host}
 	}
 	if ca != "" {
 		pem, err := os.ReadFile(ca)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"net/url"
@@ -60,9 +61,26 @@ func (cmd *closeCmd) Run(ctx context.Context, g *globals, p *printer) error {
 	}
 	var closure api.Closure
 	if err := c.do(ctx, "POST", "/api/v1/closures", o, &closure); err != nil {
-		return err
+		return p.nearPlace(err, cmd.Place)
 	}
 	return cmd.finish(ctx, c, p, closure, cmd.Wait, cmd.Limit, hansa.StepLive)
+}
+
+// nearPlace turns the places that a node takes a wrong name for into a question
+// and a command to paste.
+func (p *printer) nearPlace(err error, place string) error {
+	f, ok := errors.AsType[*failure](err)
+	if !ok || f.exit != exitNotFound {
+		return err
+	}
+	list, ok := strings.CutPrefix(f.hint, "did you mean ")
+	if !ok {
+		return err
+	}
+	names := strings.Split(strings.TrimSuffix(list, "?"), ", ")
+	f.message += " Did you mean " + strings.Join(names, ", or ") + "?"
+	f.hint = again(p.args, place, strings.ToLower(names[0]))
+	return f
 }
 
 // finish shows what was done, and watches when asked to.
@@ -127,7 +145,7 @@ func (f changeFlags) change(ctx context.Context, g *globals, p *printer, what st
 	if err != nil {
 		return nil, closure, err
 	}
-	id, err := f.find(ctx, c)
+	id, err := f.find(ctx, c, p)
 	if err != nil {
 		return nil, closure, err
 	}
@@ -137,7 +155,7 @@ func (f changeFlags) change(ctx context.Context, g *globals, p *printer, what st
 }
 
 // find resolves a place's name to its one live closure.
-func (f changeFlags) find(ctx context.Context, c *client) (string, error) {
+func (f changeFlags) find(ctx context.Context, c *client, p *printer) (string, error) {
 	var list api.ClosuresBody
 	if err := c.do(ctx, "GET", "/api/v1/closures", nil, &list); err != nil {
 		return "", err
@@ -158,11 +176,11 @@ func (f changeFlags) find(ctx context.Context, c *client) (string, error) {
 	case 0:
 		e := &failure{exit: exitNotFound, code: "closure", message: fmt.Sprintf("No closure is called %q.", f.Closure), hint: "hansa closures"}
 		if near := nearest(f.Closure, names); near != "" {
-			e.hint = "did you mean " + near + "?"
+			e.message, e.hint = fmt.Sprintf("No closure is called %q, did you mean %q?", f.Closure, near), again(p.args, f.Closure, near)
 		}
 		return "", e
 	}
-	return "", &failure{exit: exitUsage, code: "closure", message: fmt.Sprintf("%q is %d closures: %s.", f.Closure, len(hits), strings.Join(hits, ", ")), hint: "name one by its id"}
+	return "", &failure{exit: exitUsage, code: "closure", message: fmt.Sprintf("%q is %d closures: %s.", f.Closure, len(hits), strings.Join(hits, ", ")), hint: again(p.args, f.Closure, hits[0])}
 }
 
 func fold(s string) string {
@@ -415,7 +433,9 @@ func verdict(c api.Closure, until hansa.Step, limit time.Duration) error {
 	if whole > 0 {
 		reach = fmt.Sprintf(", %d %% of routed trips as declared", int(math.Round(100*share)))
 	}
-	return missed("%d of %d %s within %s%s; not %s", n, len(c.Receivers), until, seconds(limit), reach, strings.Join(missing, ", "))
+	f := missed("%d of %d %s within %s%s; not %s.", n, len(c.Receivers), until, seconds(limit), reach, strings.Join(missing, ", "))
+	f.hint = "hansa closures " + c.ID
+	return f
 }
 
 // when reads a time: RFC 3339, a local date and time, a time of day (the next
@@ -446,5 +466,5 @@ func (p *printer) when(s string, now time.Time, flag string) (*time.Time, error)
 		}
 		return &t, nil
 	}
-	return nil, &failure{exit: exitUsage, code: "time", message: fmt.Sprintf("%s is a time such as 22:30, 2026-11-23T22:30 or +2h, not %q.", flag, s), hint: flag + " +2h"}
+	return nil, &failure{exit: exitUsage, code: "time", message: fmt.Sprintf("%s is a time such as 22:30, 2026-11-23T22:30 or +2h, not %q.", flag, s), hint: again(p.args, s, "+2h")}
 }

@@ -109,6 +109,10 @@ func (contextCmd) examples() []string {
 	return []string{"hansa context add doggerhaven --node https://hansa.doggerhaven.example --token-file ~/.hansa-token", "hansa context use doggerhaven", "hansa context use -"}
 }
 
+func (contextAdd) examples() []string {
+	return []string{"hansa context add doggerhaven --node https://hansa.doggerhaven.example --token-file ~/.hansa-token --ca city-ca.pem"}
+}
+
 type contextAdd struct {
 	Name string `arg:"" help:"A name of a-z, 0-9 and hyphen."`
 }
@@ -137,6 +141,9 @@ func (cmd *contextAdd) Run(g *globals, p *printer) error {
 	if err := c.save(); err != nil {
 		return err
 	}
+	if done, err := p.show(n); done {
+		return err
+	}
 	p.say("Now talking to %s at %s.", cmd.Name, g.Node)
 	return nil
 }
@@ -150,6 +157,10 @@ func absolute(name string) string {
 		return a
 	}
 	return name
+}
+
+func (contextUse) examples() []string {
+	return []string{"hansa context use doggerhaven", "hansa context use -"}
 }
 
 type contextUse struct {
@@ -180,8 +191,15 @@ func (cmd *contextUse) Run(p *printer) error {
 	if err := c.save(); err != nil {
 		return err
 	}
+	if done, err := p.show(map[string]any{"current": c.Current}); done {
+		return err
+	}
 	p.say("Now talking to %s.", first(c.Current, "the node on this machine"))
 	return nil
+}
+
+func (contextList) examples() []string {
+	return []string{"hansa context list", "hansa context list --json"}
 }
 
 type contextList struct{}
@@ -206,6 +224,8 @@ func (contextList) Run(p *printer) error {
 	return nil
 }
 
+func (contextRemove) examples() []string { return []string{"hansa context remove doggerhaven"} }
+
 type contextRemove struct {
 	Name string `arg:"" help:"The name."`
 }
@@ -224,6 +244,9 @@ func (cmd *contextRemove) Run(p *printer) error {
 		c.Current = ""
 	}
 	if err := c.save(); err != nil {
+		return err
+	}
+	if done, err := p.show(map[string]any{"removed": cmd.Name}); done {
 		return err
 	}
 	p.say("Forgot %s.", cmd.Name)

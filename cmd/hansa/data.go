@@ -115,14 +115,14 @@ func openInput(p *printer, name, as string) (io.ReadCloser, string, error) {
 	}
 	t := types[as]
 	if as != "" && t == "" {
-		return nil, "", &failure{exit: exitUsage, code: "usage", message: fmt.Sprintf("--as is datex2, geojson, record or ndjson, not %q.", as), hint: "--as datex2"}
+		return nil, "", &failure{exit: exitUsage, code: "usage", message: fmt.Sprintf("--as is datex2, geojson, record or ndjson, not %q.", as), hint: again(p.args, as, "datex2")}
 	}
 	if t == "" {
 		t = types[strings.TrimPrefix(strings.ToLower(filepath.Ext(name)), ".")]
 	}
 	if name == "-" {
 		if t == "" {
-			return nil, "", &failure{exit: exitUsage, code: "usage", message: "Say what standard input holds.", hint: "--as datex2"}
+			return nil, "", &failure{exit: exitUsage, code: "usage", message: "Say what standard input holds.", hint: p.with("--as", "datex2")}
 		}
 		return io.NopCloser(p.in), t, nil
 	}
@@ -132,7 +132,7 @@ func openInput(p *printer, name, as string) (io.ReadCloser, string, error) {
 	}
 	if t == "" {
 		_ = f.Close()
-		return nil, "", &failure{exit: exitUsage, code: "usage", message: fmt.Sprintf("The name %s does not tell the format.", name), hint: "--as datex2"}
+		return nil, "", &failure{exit: exitUsage, code: "usage", message: fmt.Sprintf("The name %s does not tell the format.", name), hint: p.with("--as", "datex2")}
 	}
 	return f, t, nil
 }

@@ -40,10 +40,13 @@ func (cmd *proofCmd) Run(ctx context.Context, g *globals, p *printer) error {
 		if err := c.do(ctx, "GET", "/journal/key", nil, &k); err != nil {
 			return err
 		}
+		if done, err := p.show(k); done {
+			return err
+		}
 		_, err := fmt.Fprintln(p.out, k.Key)
 		return err
 	case cmd.Checkpoint:
-		return cmd.copy(ctx, c, p, "GET", "/journal/checkpoint", nil)
+		return cmd.checkpoint(ctx, c, p)
 	case cmd.Record == "":
 		return &failure{exit: exitUsage, code: "usage", message: "Say which record.", hint: "hansa closures"}
 	}
@@ -54,6 +57,21 @@ func (cmd *proofCmd) Run(ctx context.Context, g *globals, p *printer) error {
 		}
 	}
 	return cmd.copy(ctx, c, p, "POST", "/api/v1/proofs/"+url.PathEscape(cmd.Dataset)+"/"+url.PathEscape(cmd.Record), since)
+}
+
+// checkpoint prints the newest checkpoint; with --json as the text in a document.
+func (cmd *proofCmd) checkpoint(ctx context.Context, c *client, p *printer) error {
+	if !p.json && p.format == "" {
+		return cmd.copy(ctx, c, p, "GET", "/journal/checkpoint", nil)
+	}
+	text := *p
+	var b bytes.Buffer
+	text.out = &b
+	if err := cmd.copy(ctx, c, &text, "GET", "/journal/checkpoint", nil); err != nil {
+		return err
+	}
+	_, err := p.show(map[string]any{"checkpoint": b.String()})
+	return err
 }
 
 // copy writes an answer to standard output as it came.

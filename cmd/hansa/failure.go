@@ -29,7 +29,7 @@ func (f *failure) Unwrap() error { return f.err }
 
 // missed is what --wait and the rehearsal end with when all was done and a
 // promise was not kept.
-func missed(format string, args ...any) error {
+func missed(format string, args ...any) *failure {
 	return &failure{exit: exitMissed, code: "promise-missed", message: fmt.Sprintf(format, args...)}
 }
 

@@ -47,7 +47,7 @@ type lintRecord struct {
 func (cmd *lintCmd) Run(ctx context.Context, p *printer) error {
 	zone, err := time.LoadLocation(cmd.Zone)
 	if err != nil {
-		return &failure{exit: exitUsage, code: "usage", message: fmt.Sprintf("There is no time zone %q.", cmd.Zone), hint: "--zone Europe/Amsterdam"}
+		return &failure{exit: exitUsage, code: "usage", message: fmt.Sprintf("There is no time zone %q.", cmd.Zone), hint: again(p.args, cmd.Zone, "Europe/Amsterdam")}
 	}
 	bad := 0
 	var reports []linted
@@ -162,7 +162,7 @@ func (convertCmd) examples() []string {
 func (cmd *convertCmd) Run(ctx context.Context, p *printer) (err error) {
 	zone, err := time.LoadLocation(cmd.Zone)
 	if err != nil {
-		return &failure{exit: exitUsage, code: "usage", message: fmt.Sprintf("There is no time zone %q.", cmd.Zone), hint: "--zone Europe/Amsterdam"}
+		return &failure{exit: exitUsage, code: "usage", message: fmt.Sprintf("There is no time zone %q.", cmd.Zone), hint: again(p.args, cmd.Zone, "Europe/Amsterdam")}
 	}
 	writer, err := node.WriterOf(node.Codecs(), hansa.Format(cmd.To))
 	if err != nil {

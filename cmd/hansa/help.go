@@ -61,6 +61,9 @@ func (cmd *helpCmd) Run(p *printer) error {
 	}
 	sort.Strings(names)
 	if cmd.Topic == "" {
+		if done, err := p.show(map[string]any{"topics": names}); done {
+			return err
+		}
 		_, err := fmt.Fprintln(p.out, "Topics: "+strings.Join(names, ", ")+".\nCommands: hansa --help")
 		return err
 	}
@@ -71,6 +74,9 @@ func (cmd *helpCmd) Run(p *printer) error {
 			f.hint = "hansa help " + near
 		}
 		return f
+	}
+	if done, err := p.show(map[string]any{"topic": cmd.Topic, "text": text}); done {
+		return err
 	}
 	_, err := fmt.Fprintln(p.out, text)
 	return err
@@ -134,7 +140,15 @@ func (completionCmd) examples() []string {
 }
 
 func (cmd *completionCmd) Run(k *kong.Context, p *printer) error {
-	return writeCompletion(p.out, cmd.Shell, k.Model)
+	if !p.json && p.format == "" {
+		return writeCompletion(p.out, cmd.Shell, k.Model)
+	}
+	var b strings.Builder
+	if err := writeCompletion(&b, cmd.Shell, k.Model); err != nil {
+		return err
+	}
+	_, err := p.show(map[string]any{"shell": cmd.Shell, "script": b.String()})
+	return err
 }
 
 // writeCompletion prints a script that completes commands, verbs and flags.

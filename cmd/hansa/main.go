@@ -14,6 +14,7 @@ import (
 	"strings"
 	"syscall"
 	_ "time/tzdata" // zones are known on machines that have none
+	"unicode"
 
 	"github.com/alecthomas/kong"
 )
@@ -78,24 +79,9 @@ func main() {
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	var cli commands
 	out := newPrinter(stdin, stdout, stderr)
+	out.args = args
 	exited := -1
-	parser, err := kong.New(&cli,
-		kong.Name("hansa"),
-		kong.Description("Live data between cities and companies under agreed terms, with proof of delivery."),
-		kong.Writers(stdout, stderr),
-		kong.Exit(func(code int) { exited = code; panic(errExit) }),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true, WrapUpperBound: 100}),
-		kong.Help(helpWithExamples),
-		kong.BindTo(ctx, (*context.Context)(nil)),
-		kong.Bind(out),
-		kong.ExplicitGroups([]kong.Group{
-			{Key: "start", Title: "Start here"},
-			{Key: "desk", Title: "Close and open roads"},
-			{Key: "data", Title: "Give and take data"},
-			{Key: "evidence", Title: "Prove it"},
-			{Key: "run", Title: "Keep it running"},
-		}),
-	)
+	parser, err := newParser(&cli, stdout, stderr, func(code int) { exited = code; panic(errExit) })
 	if err != nil {
 		fmt.Fprintln(stderr, "internal error:", err)
 		return exitFailed
@@ -112,14 +98,38 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return out.fail(usageError(parser, args, err))
 	}
 	cli.apply(out)
-	kctx.Bind(&cli.globals)
+	kctx.Bind(&cli.globals, out)
+	kctx.BindTo(ctx, (*context.Context)(nil))
 	if err := kctx.Run(); err != nil {
 		if ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, ctx.Err())) {
 			return exitInterrupted
 		}
-		return out.fail(err)
+		f := asFailure(err)
+		if n := kctx.Selected(); f.hint == "" && n != nil {
+			f.hint = "hansa " + n.Path() + " --help"
+		}
+		return out.fail(f)
 	}
 	return exitDone
+}
+
+// newParser makes the parser of the whole command line.
+func newParser(cli *commands, stdout, stderr io.Writer, exit func(int)) (*kong.Kong, error) {
+	return kong.New(cli,
+		kong.Name("hansa"),
+		kong.Description("Live data between cities and companies under agreed terms, with proof of delivery."),
+		kong.Writers(stdout, stderr),
+		kong.Exit(exit),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true, WrapUpperBound: 100}),
+		kong.Help(helpWithExamples),
+		kong.ExplicitGroups([]kong.Group{
+			{Key: "start", Title: "Start here"},
+			{Key: "desk", Title: "Close and open roads"},
+			{Key: "data", Title: "Give and take data"},
+			{Key: "evidence", Title: "Prove it"},
+			{Key: "run", Title: "Keep it running"},
+		}),
+	)
 }
 
 var errExit = errors.New("exit")
@@ -138,20 +148,69 @@ func parse(p *kong.Kong, args []string) (k *kong.Context, err error) {
 	return p.Parse(args)
 }
 
+// meant finds what the parser takes a wrong word for.
+func meant(message string) (wrong, right string) {
+	head, tail, ok := strings.Cut(message, ", did you mean ")
+	if !ok {
+		return "", ""
+	}
+	_, right, _ = strings.Cut(tail, `"`) // one, or the first of several
+	right, _, _ = strings.Cut(right, `"`)
+	return head[strings.LastIndexByte(head, ' ')+1:], right
+}
+
 // usageError names the mistake and the likely command.
 func usageError(p *kong.Kong, args []string, err error) error {
-	hint := "hansa --help"
+	f := &failure{exit: exitUsage, code: "usage", message: sentence(err.Error()), hint: "hansa --help", err: err}
 	var names []string
+	at := slices.IndexFunc(args, func(a string) bool { return !strings.HasPrefix(a, "-") })
 	for _, n := range p.Model.Children {
-		if n.Name == args[0] {
-			hint = "hansa " + args[0] + " --help"
+		if at >= 0 && n.Name == args[at] {
+			f.hint = "hansa " + n.Name + " --help"
 		}
 		names = append(names, n.Name)
 	}
-	if !slices.Contains(names, args[0]) && !strings.HasPrefix(args[0], "-") {
+	if wrong, right := meant(err.Error()); right != "" {
+		f.hint = again(args, wrong, right)
+	}
+	if at == 0 && !slices.Contains(names, args[0]) {
+		f.message = fmt.Sprintf("There is no command %q.", args[0])
 		if near := nearest(args[0], names); near != "" {
-			return &failure{exit: exitUsage, code: "usage", message: fmt.Sprintf("There is no command %q.", args[0]), hint: "hansa " + near}
+			f.message = fmt.Sprintf("There is no command %q, did you mean %q?", args[0], near)
+			f.hint = again(args, args[0], near)
 		}
 	}
-	return &failure{exit: exitUsage, code: "usage", message: sentence(err.Error()), hint: hint}
+	return f
+}
+
+// again is the command line with one word put right, to paste.
+func again(args []string, wrong, right string) string {
+	words := []string{"hansa"}
+	mended := false
+	for _, a := range args {
+		if tail, ok := strings.CutPrefix(a, wrong); ok && !mended && (tail == "" || tail[0] == '=') {
+			a, mended = right+tail, true
+		}
+		words = append(words, quoted(a))
+	}
+	return strings.Join(words, " ")
+}
+
+// with is the command line with more words, to paste.
+func (p *printer) with(more ...string) string {
+	words := []string{"hansa"}
+	for _, a := range slices.Concat(p.args, more) {
+		words = append(words, quoted(a))
+	}
+	return strings.Join(words, " ")
+}
+
+// quoted writes a word so that a shell reads it as one.
+func quoted(word string) string {
+	if word != "" && !strings.ContainsFunc(word, func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-_./:@=+,%~", r)
+	}) {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }

@@ -166,6 +166,9 @@ func (cmd *feedsCmd) Run(ctx context.Context, g *globals, p *printer) error {
 		if err := c.do(ctx, "POST", "/api/v1/feeds/"+url.PathEscape(cmd.Release)+"/release", map[string]any{}, nil); err != nil {
 			return err
 		}
+		if done, err := p.show(map[string]any{"released": cmd.Release}); done {
+			return err
+		}
 		p.say("The held snapshot of %s is taken.", cmd.Release)
 		return nil
 	}
@@ -226,7 +229,7 @@ func (p *printer) confirm(g *globals, given, id, question string) error {
 		}
 	}
 	if given != id {
-		return &failure{exit: exitUsage, code: "confirm", message: "This needs the id typed again.", hint: "--confirm " + id}
+		return &failure{exit: exitUsage, code: "confirm", message: "This needs the id typed again.", hint: p.with("--confirm", id)}
 	}
 	return nil
 }

@@ -16,6 +16,7 @@ import (
 // printer writes data to standard output and talk to standard error, with
 // colours only for state and only on a terminal.
 type printer struct {
+	args       []string // the command line, to give it back mended
 	in         io.Reader
 	out, err   io.Writer
 	colourOut  bool
@@ -72,9 +73,10 @@ func paint(on bool, colour, s string) string {
 	return "\x1b[" + colour + "m" + s + "\x1b[0m"
 }
 
-// say writes a line of talk.
+// say writes a line of talk. With --json there is none: what standard error then
+// holds is one JSON document, or nothing.
 func (p *printer) say(format string, args ...any) {
-	if !p.quiet {
+	if !p.quiet && !p.json {
 		fmt.Fprintf(p.err, format+"\n", args...)
 	}
 }

@@ -42,6 +42,9 @@ func (cmd *serveCmd) Run(ctx context.Context, p *printer) error {
 	}
 	defer forget()
 	log.LogAttrs(ctx, slog.LevelInfo, "serving", slog.String("listen", ln.Addr().String()), slog.String("socket", n.Socket()), slog.Duration("start", time.Since(started)))
+	if _, err := p.show(map[string]any{"listen": ln.Addr().String(), "socket": n.Socket()}); err != nil {
+		return errors.Join(err, ln.Close(), n.Close())
+	}
 	return n.Run(ctx, ln)
 }
 
