@@ -91,7 +91,7 @@ func (closeCmd) finish(ctx context.Context, c *client, p *printer, closure api.C
 		}
 		fmt.Fprintf(p.out, "%s  %s\n", closure.ID, p.headline(closure))
 		if n := len(closure.Receivers); n > 0 {
-			p.say("Offered to %d receivers. Watch: hansa closures %s", n, closure.ID)
+			p.say("Offered to %s. Watch: hansa closures %s", count(n, "receiver"), closure.ID)
 		}
 		return nil
 	}

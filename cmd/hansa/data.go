@@ -81,7 +81,7 @@ func (p *printer) accepted(a api.Accepted, defects bool) {
 	}
 	tail := ""
 	if n := len(a.Findings); n > 0 {
-		tail = paint(p.colourOut, yellow, fmt.Sprintf("  %d defects", n))
+		tail = paint(p.colourOut, yellow, "  "+count(n, "defect"))
 	}
 	fmt.Fprintf(p.out, "%s  %s%s\n", paint(p.colourOut, teal, fmt.Sprintf("%-8s", a.Outcome)), clean(a.ID), tail)
 	if defects {
@@ -102,7 +102,7 @@ func (p *printer) findings(list []hansa.Finding) {
 		}
 		fmt.Fprintf(p.out, "  %s %s%s: %s", paint(p.colourOut, colour, fmt.Sprintf("%-8s", f.Rule)), clean(f.Field), value, clean(f.Message))
 		if f.Mend != "" {
-			fmt.Fprintf(p.out, " %s", paint(p.colourOut, dim, clean(f.Mend)))
+			fmt.Fprintf(p.out, "; %s", paint(p.colourOut, dim, clean(f.Mend)))
 		}
 		fmt.Fprintln(p.out)
 	}

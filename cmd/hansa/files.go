@@ -61,7 +61,7 @@ func (cmd *lintCmd) Run(ctx context.Context, p *printer) error {
 		}
 		reports = append(reports, report)
 		if !p.json && p.format == "" {
-			p.say("%s: %d records, %d refused, %d findings.", name, report.Taken+report.Refused, report.Refused, report.Findings)
+			p.say("%s: %s, %d refused, %s.", name, count(report.Taken+report.Refused, "record"), report.Refused, count(report.Findings, "finding"))
 		}
 	}
 	if done, err := p.show(map[string]any{"files": reports}); done && err != nil {
@@ -226,7 +226,7 @@ func (cmd *convertCmd) convert(ctx context.Context, p *printer, out io.Writer, w
 		return err
 	}
 	if taken > 0 && len(left) == taken {
-		return &failure{exit: exitRefused, code: string(hansa.CodeRefusedFormat), message: fmt.Sprintf("%s can say none of the %d records.", cmd.To, taken), hint: "hansa convert " + cmd.File + " --to geojson"}
+		return &failure{exit: exitRefused, code: string(hansa.CodeRefusedFormat), message: fmt.Sprintf("None of the %d records can be said in %s.", taken, cmd.To), hint: again(p.args, cmd.To, "geojson")}
 	}
 	return nil
 }

@@ -138,7 +138,7 @@ func (cmd *explainCmd) Run(ctx context.Context, g *globals, p *printer) error {
 			if s.Refused {
 				word = "cannot say it"
 			} else if len(s.Losses) > 0 {
-				word = fmt.Sprintf("%d losses", len(s.Losses))
+				word = fmt.Sprintf("%d lost", len(s.Losses))
 			}
 			fmt.Fprintf(p.out, "    as %-10s %s\n", s.Format, word)
 			for _, l := range s.Losses {
@@ -191,12 +191,12 @@ func (cmd *feedsCmd) Run(ctx context.Context, g *globals, p *printer) error {
 type eraseCmd struct {
 	Dataset string `arg:"" help:"The dataset, by id or name."`
 	Record  string `arg:"" help:"The record's id."`
-	Under   string `required:"" help:"The clause or rule under which it is erased."`
+	Under   string `required:"" help:"The clause or rule under which it is erased: letters, digits and -._:/#."`
 	Confirm string `help:"The record's id again, instead of typing it." placeholder:"ID"`
 }
 
 func (eraseCmd) examples() []string {
-	return []string{`hansa erase closures RECORD --under "retention ended" --confirm RECORD`}
+	return []string{`hansa erase closures RECORD --under retention --confirm RECORD`}
 }
 
 func (cmd *eraseCmd) Run(ctx context.Context, g *globals, p *printer) error {
@@ -215,7 +215,7 @@ func (cmd *eraseCmd) Run(ctx context.Context, g *globals, p *printer) error {
 	if done, err := p.show(n); done {
 		return err
 	}
-	p.say("%d versions erased. What was proved of them still verifies.", n.Count)
+	p.say("%s erased. What was proved of them still verifies.", count(n.Count, "version"))
 	return nil
 }
 

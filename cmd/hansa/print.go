@@ -172,6 +172,14 @@ func (p *printer) at(t time.Time) string {
 	return t.In(p.zone).Format("2006-01-02 15:04:05 -07:00")
 }
 
+// count writes so many of a thing.
+func count(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}
+
 // clock writes the time of day.
 func (p *printer) clock(t time.Time) string { return t.In(p.zone).Format("15:04:05") }
 

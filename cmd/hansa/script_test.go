@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"io"
 	"math/big"
 	"net"
@@ -41,19 +42,19 @@ func TestScript(t *testing.T) {
 // pass would notice nothing.
 func TestScriptControl(t *testing.T) {
 	t.Parallel()
-	for name, script := range map[string]string{
-		"another exit code": "exits 3 hansa nonsense\n",
-		"no failure":        "exits 2 hansa version\n",
-		"no JSON":           "exits 0 hansa version\njson stdout\n",
-		"two documents":     "exec cat two\njson stdout\n-- two --\n{}\n{}\n",
-		"a colour":          "env CLICOLOR_FORCE=1\nexits 2 hansa nonsense\nbare\n",
-		"a file left":       "cp two left/two\nempty left\n-- two --\n-- left/one --\n",
-		"no match":          "exits 0 hansa version\ntake X stdout nothing-like-it-(.*)\n",
-		"a sound process":   "run sleeper sleep 30\nstop sleeper INT 0\n",
+	for name, is := range map[string]struct{ script, says string }{
+		"another exit code": {"exits 3 hansa nonsense\n", "got exit 2, want 3"},
+		"no failure":        {"exits 2 hansa version\n", "got exit 0, want 2"},
+		"no JSON":           {"exits 0 hansa version\njson stdout\n", "invalid character"},
+		"two documents":     {"exec cat two\njson stdout\n-- two --\n{}\n{}\n", "holds 2 JSON documents"},
+		"a colour":          {"env CLICOLOR_FORCE=1\nexits 2 hansa nonsense\nbare\n", "holds an escape"},
+		"a file left":       {"empty left\n-- left/one --\n", "left behind"},
+		"no match":          {"exits 0 hansa version\ntake X stdout nothing-like-it-(.*)\n", "holds nothing like"},
+		"a process killed":  {"run sleeper sleep 30\nend sleeper INT 0\n", "got exit -1, want 0"},
 	} {
 		dir := t.TempDir()
 		file := filepath.Join(dir, "control.txtar")
-		if err := os.WriteFile(file, []byte(script), 0o600); err != nil {
+		if err := os.WriteFile(file, []byte(is.script), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		c := &control{}
@@ -65,8 +66,8 @@ func TestScriptControl(t *testing.T) {
 			}()
 			testscript.RunT(c, testscript.Params{Files: []string{file}, WorkdirRoot: dir, Setup: ownFolders, Cmds: verbs()})
 		}()
-		if !c.failed {
-			t.Errorf("a script with %s passed", name)
+		if !c.failed || !strings.Contains(c.log.String(), is.says) {
+			t.Errorf("a script with %s: got failed %v and %q, want a failure that says %q", name, c.failed, c.log.String(), is.says)
 		}
 	}
 }
@@ -74,12 +75,15 @@ func TestScriptControl(t *testing.T) {
 var errControl = errors.New("the control failed, as it should")
 
 // control is a test that may fail without failing its own.
-type control struct{ failed bool }
+type control struct {
+	failed bool
+	log    bytes.Buffer
+}
 
 func (c *control) Skip(...any)                        { panic(errControl) }
-func (c *control) Fatal(...any)                       { c.FailNow() }
+func (c *control) Fatal(a ...any)                     { c.Log(a...); c.FailNow() }
 func (c *control) Parallel()                          {}
-func (c *control) Log(...any)                         {}
+func (c *control) Log(a ...any)                       { fmt.Fprintln(&c.log, a...) }
 func (c *control) FailNow()                           { c.failed = true; panic(errControl) }
 func (c *control) Run(_ string, f func(testscript.T)) { f(c) }
 func (c *control) Verbose() bool                      { return false }
@@ -121,7 +125,7 @@ func verbs() map[string]func(*testscript.TestScript, bool, []string) {
 		"empty":       verbEmpty,
 		"run":         verbRun,
 		"serve":       verbServe,
-		"stop":        verbStop,
+		"end":         verbEnd,
 		"certificate": verbCertificate,
 		"cut":         verbCut,
 	}
@@ -279,11 +283,11 @@ func verbServe(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv(args[0], found)
 }
 
-// verbStop: stop NAME SIGNAL CODE ends a process, and wants its exit code. What it
+// verbEnd: end NAME SIGNAL CODE ends a process, and wants its exit code. What it
 // said is then in the files NAME.out and NAME.err.
-func verbStop(ts *testscript.TestScript, neg bool, args []string) {
+func verbEnd(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 3 {
-		ts.Fatalf("usage: stop NAME INT|TERM CODE")
+		ts.Fatalf("usage: end NAME INT|TERM CODE")
 	}
 	p := ts.Value(processesKey{}).(map[string]*started)[args[0]] //nolint:errcheck,forcetypeassert // ownFolders put it there
 	if p == nil {
