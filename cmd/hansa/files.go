@@ -185,10 +185,23 @@ func (cmd *convertCmd) Run(ctx context.Context, p *printer) (err error) {
 	return cmd.convert(ctx, p, out, writer, contentType, body, zone)
 }
 
-// convert streams records from the reader into the writer.
+// converted is what became of a file.
+type converted struct {
+	File    string       `json:"file"`
+	Output  string       `json:"output,omitempty"`
+	Format  string       `json:"format"`
+	Written int          `json:"written"`
+	Refused int          `json:"refused"` // on reading
+	Left    int          `json:"left"`    // what the format cannot say
+	Losses  []hansa.Loss `json:"losses"`
+}
+
+// convert streams records from the reader into the writer, and says what was lost.
+// With --json the report is a document of its own when the converted one goes to
+// a file.
 func (cmd *convertCmd) convert(ctx context.Context, p *printer, out io.Writer, writer format.Writer, contentType string, body io.Reader, zone *time.Location) error {
 	now := time.Now()
-	taken, refused := 0, 0
+	taken, rep := 0, converted{File: cmd.File, Output: cmd.Output, Format: cmd.To, Losses: []hansa.Loss{}}
 	var broken error
 	records := func(yield func(*hansa.Record) bool) {
 		for item, err := range node.Read(node.Codecs(), contentType, body, format.Input{Zone: zone, Now: now}) {
@@ -197,7 +210,7 @@ func (cmd *convertCmd) convert(ctx context.Context, p *printer, out io.Writer, w
 				return
 			}
 			if item.Record == nil {
-				refused++
+				rep.Refused++
 				p.say("%s  %s  %s", paint(p.colourErr, pink, "refused"), clean(item.ID), clean(item.Refused.Error()))
 				continue
 			}
@@ -209,8 +222,8 @@ func (cmd *convertCmd) convert(ctx context.Context, p *printer, out io.Writer, w
 	}
 	doc := format.Doc{Publisher: cmd.Title, Country: "eu", Made: now, Zone: zone, Lang: cmd.Lang}
 	losses, err := writer.Write(out, doc, records)
-	if err == nil {
-		err = broken
+	if err = errors.Join(err, broken); err != nil {
+		return err
 	}
 	left := map[string]bool{}
 	for _, l := range losses {
@@ -218,15 +231,19 @@ func (cmd *convertCmd) convert(ctx context.Context, p *printer, out io.Writer, w
 			left[l.Record] = true
 		}
 		if cmd.Losses || l.Kind == hansa.LossRefused {
+			rep.Losses = append(rep.Losses, l)
 			p.say("%s  %s  %s: %s", paint(p.colourErr, yellow, string(l.Kind)), clean(l.Record), l.Field, clean(strings.TrimSpace(l.Value+" "+l.Reason)))
 		}
 	}
-	p.say("%d in: %d written, %d refused on reading, %d that %s cannot say; %d losses.", taken+refused, taken-len(left), refused, len(left), cmd.To, len(losses))
-	if err != nil {
-		return err
+	rep.Written, rep.Left = taken-len(left), len(left)
+	p.say("%d in: %d written, %d refused on reading, %d that %s cannot say; %d losses.", taken+rep.Refused, rep.Written, rep.Refused, rep.Left, cmd.To, len(losses))
+	if cmd.Output != "" {
+		if done, err := p.show(rep); done && err != nil {
+			return err
+		}
 	}
 	if taken > 0 && len(left) == taken {
-		return &failure{exit: exitRefused, code: string(hansa.CodeRefusedFormat), message: fmt.Sprintf("None of the %d records can be said in %s.", taken, cmd.To), hint: again(p.args, cmd.To, "geojson")}
+		return &failure{exit: exitRefused, code: string(hansa.CodeRefusedFormat), message: fmt.Sprintf("%s in, and none that %s can say.", count(taken, "record"), cmd.To), hint: again(p.args, cmd.To, "geojson")}
 	}
 	return nil
 }

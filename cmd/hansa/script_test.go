@@ -21,6 +21,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -111,8 +112,26 @@ type started struct {
 	cmd  *exec.Cmd
 	done chan struct{}
 	err  error
-	out  bytes.Buffer
-	says bytes.Buffer
+	out  shared
+	says shared
+}
+
+// shared is a buffer that one side writes while the other looks.
+type shared struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *shared) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(b)
+}
+
+func (s *shared) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
 }
 
 // verbs are what scripts say beyond testscript's own words.
@@ -126,6 +145,7 @@ func verbs() map[string]func(*testscript.TestScript, bool, []string) {
 		"run":         verbRun,
 		"serve":       verbServe,
 		"end":         verbEnd,
+		"await":       verbAwait,
 		"certificate": verbCertificate,
 		"cut":         verbCut,
 	}
@@ -235,7 +255,7 @@ func begin(ts *testscript.TestScript, name string, args []string, says func(stri
 			close(heard)
 		}
 		for s := bufio.NewScanner(stderr); s.Scan(); {
-			p.says.WriteString(s.Text() + "\n")
+			fmt.Fprintln(&p.says, s.Text())
 			if !quiet && says(s.Text()) {
 				quiet = true
 				close(heard)
@@ -283,6 +303,25 @@ func verbServe(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv(args[0], found)
 }
 
+// verbAwait: await NAME TEXT waits until a process has written something.
+func verbAwait(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: await NAME TEXT")
+	}
+	p := ts.Value(processesKey{}).(map[string]*started)[args[0]] //nolint:errcheck,forcetypeassert // ownFolders put it there
+	for range 2000 {
+		if strings.Contains(p.out.String()+p.says.String(), args[1]) {
+			return
+		}
+		select {
+		case <-p.done:
+			ts.Fatalf("%s ended: %v\n%s", args[0], p.err, p.says.String())
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	ts.Fatalf("%s never wrote %q", args[0], args[1])
+}
+
 // verbEnd: end NAME SIGNAL CODE ends a process, and wants its exit code. What it
 // said is then in the files NAME.out and NAME.err.
 func verbEnd(ts *testscript.TestScript, neg bool, args []string) {
@@ -299,8 +338,8 @@ func verbEnd(ts *testscript.TestScript, neg bool, args []string) {
 	case <-time.After(15 * time.Second):
 		ts.Fatalf("%s did not end", args[0])
 	}
-	ts.Check(os.WriteFile(ts.MkAbs(args[0]+".out"), p.out.Bytes(), 0o600))
-	ts.Check(os.WriteFile(ts.MkAbs(args[0]+".err"), p.says.Bytes(), 0o600))
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]+".out"), []byte(p.out.String()), 0o600))
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]+".err"), []byte(p.says.String()), 0o600))
 	if got := strconv.Itoa(exitCode(p.err)); got != args[2] {
 		ts.Fatalf("%s: got exit %s, want %s\n%s", args[0], got, args[2], p.says.String())
 	}
