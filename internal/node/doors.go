@@ -234,12 +234,23 @@ func (s *strangers) allow(address string, now time.Time) (time.Duration, bool) {
 	return 0, true
 }
 
-// server is the HTTP server over d, with every timeout set.
+// server is the HTTP server over d, with every timeout set. Connections on which
+// nothing was ever asked end with it; net/http would wait five seconds for them.
 func (d *doors) server() *http.Server {
-	return &http.Server{
+	var fresh sync.Map
+	s := &http.Server{
 		Handler: d, ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: headerBytesMax,
 		ErrorLog: slog.NewLogLogger(d.log.Handler(), slog.LevelDebug),
+		ConnState: func(c net.Conn, state http.ConnState) {
+			if fresh.Delete(c); state == http.StateNew {
+				fresh.Store(c, c.Close)
+			}
+		},
 	}
+	s.RegisterOnShutdown(func() {
+		fresh.Range(func(_, end any) bool { _ = end.(func() error)(); return true }) //nolint:errcheck,forcetypeassert // ConnState put it there
+	})
+	return s
 }
 
 // listen serves the public address and the administrator's socket until ctx ends,
