@@ -198,7 +198,7 @@ func (d *desk) publish(ctx context.Context, by hansa.Actor, set *hansa.Dataset, 
 	}
 	// The ladder begins before the answer, so that it shows who is offered what.
 	if courses := d.courses(by.Party, set.ID); len(courses) > 0 {
-		if err := d.node.line.offer(ctx, courses[0]); err != nil {
+		if err := d.node.line.ready(ctx, courses[0]); err != nil {
 			return api.Closure{}, err
 		}
 	}

@@ -14,16 +14,18 @@ import (
 
 // How often the node's housework is done.
 const (
-	sealEvery  = 500 * time.Millisecond
-	tickEvery  = 500 * time.Millisecond
-	sweepEvery = time.Second
-	pollEvery  = time.Second // of the lists that receivers publish
-	trimEvery  = time.Minute
-	gatherFor  = 200 * time.Millisecond // offers are gathered; a reader does not wait for it
-	leaseFor   = 10 * time.Second
-	walkRows   = 500
-	walkPause  = 20 * time.Millisecond
-	tailRows   = 10_000
+	sealEvery   = 500 * time.Millisecond
+	tickEvery   = 500 * time.Millisecond
+	sweepEvery  = time.Second
+	pollEvery   = time.Second // of the lists that receivers publish
+	trimEvery   = time.Minute
+	settleEvery = 200 * time.Millisecond
+	settleRest  = 4                      // times what the last run took
+	gatherFor   = 25 * time.Millisecond // offers are gathered; a reader does not wait for it
+	leaseFor    = 10 * time.Second
+	walkRows    = 500
+	walkPause   = 20 * time.Millisecond
+	tailRows    = 10_000
 )
 
 // beat is a channel that is closed again and again: who waits is woken.
@@ -69,6 +71,7 @@ func (n *Node) keep(ctx context.Context) error {
 	holder := hansa.NewID(n.wall())
 	var wg sync.WaitGroup
 	defer wg.Wait()
+	wg.Go(func() { n.settle(ctx) })
 	for _, job := range []struct {
 		name  string
 		every time.Duration
@@ -110,6 +113,21 @@ func (n *Node) repeat(ctx context.Context, name, holder string, every time.Durat
 			until = now.Add(leaseFor / 2)
 		}
 		n.problem(ctx, name, do(ctx))
+	}
+}
+
+// settle makes the ladders of what was offered in a burst, paced by how busy the
+// writer is: what took long to be written is followed by a longer rest.
+func (n *Node) settle(ctx context.Context) {
+	for ctx.Err() == nil {
+		began := n.wall()
+		done, err := n.book.Settle(ctx, "", 1)
+		n.problem(ctx, "settle", err)
+		if done > 0 && err == nil {
+			pause(ctx, settleRest*n.wall().Sub(began))
+		} else {
+			pause(ctx, settleEvery)
+		}
 	}
 }
 

@@ -130,7 +130,7 @@ func (l *line) Events(ctx context.Context, v deliver.View, since hansa.Cursor, l
 	if err != nil {
 		return nil, since, err
 	}
-	if err := l.offer(ctx, c); err != nil {
+	if err := l.ready(ctx, c); err != nil {
 		return nil, since, err
 	}
 	ask, at := l.ask(c, v.Purpose, v.Format), since
@@ -203,7 +203,7 @@ func (l *line) Snapshot(ctx context.Context, v deliver.View) (deliver.Snapshot, 
 	if err != nil {
 		return deliver.Snapshot{}, err
 	}
-	if err := l.offer(ctx, c); err != nil {
+	if err := l.ready(ctx, c); err != nil {
 		return deliver.Snapshot{}, err
 	}
 	now := l.node.clock()

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/hansa-exchange/hansa"
+	"github.com/hansa-exchange/hansa/internal/dataplane/receipt"
 )
 
 // pump offers a dataset's new records to each of its flows, in order, and keeps
@@ -17,7 +18,24 @@ type pump struct {
 	at hansa.Cursor
 }
 
-// receipt begins with the offer: offer runs the pump of c's dataset to its end.
+// receipt begins with the offer: ready offers what is new in c's dataset, and sees
+// that what was offered has its ladders, before anything is handed over.
+func (l *line) ready(ctx context.Context, c *course) error {
+	if err := l.offer(ctx, c); err != nil {
+		return err
+	}
+	l.mu.RLock()
+	flows := l.flowsOf(hansa.Key{Party: c.flow.From, Dataset: c.dataset.ID})
+	l.mu.RUnlock()
+	for _, f := range flows {
+		if _, err := l.node.book.Settle(ctx, f.flow.ID, 0); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// offer runs the pump of c's dataset to its end.
 func (l *line) offer(ctx context.Context, c *course) error {
 	key := hansa.Key{Party: c.flow.From, Dataset: c.dataset.ID}
 	l.mu.RLock()
@@ -87,9 +105,9 @@ func (l *line) offerTo(tx hansa.Tx, c *course, recs []*hansa.Record) error {
 	return l.node.book.OfferAll(tx, &c.flow, pass, max(c.flow.Limit.Std(), time.Minute), l.node.clock())
 }
 
-// offerRun is how many records are offered in one transaction: few enough that no
-// writer waits long for it, and a multiple of what receipt writes at once.
-const offerRun = 256
+// offerRun is how many records are offered in one transaction: what receipt keeps
+// as one fact.
+const offerRun = receipt.RangeMax
 
 // heldMax bounds the held records that one tick looks at.
 const heldMax = 1000

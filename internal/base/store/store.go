@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,10 +24,12 @@ import (
 
 // Limits of the store.
 const (
-	groupMax      = 512  // callers in one transaction
-	queueMax      = 8192 // callers that may wait for the writer
-	statementsMax = 256  // prepared statements kept for a connection
-	readersMax    = 4    // connections that read
+	groupMax      = 512     // callers in one transaction
+	queueMax      = 8192    // callers that may wait for the writer
+	statementsMax = 256     // prepared statements kept for a connection
+	readersMax    = 4       // connections that read
+	walPages      = 8000    // pages of the log at which the writer itself copies it into the file
+	fillBytes     = 4 << 20 // bytes written after which it is copied beside the writer
 )
 
 // startGroups is how many groups, those in which a node starts, even the faulty
@@ -47,7 +50,10 @@ type Store struct {
 	conn    *sql.Conn
 	readers *sql.DB
 	queue   chan *job
+	filled  chan struct{} // the log has grown by a good deal
 	done    chan struct{} // closed when the writer has ended
+	emptied chan struct{} // closed when backfilling has ended
+	copies  *sql.DB       // the connection that copies the log into the file
 
 	mu     sync.RWMutex // guards closed against sends into queue
 	closed bool
@@ -80,11 +86,12 @@ func Open(ctx context.Context, path string, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{path: path, lock: lock, queue: make(chan *job, queueMax), done: make(chan struct{})}
+	s := &Store{path: path, lock: lock, queue: make(chan *job, queueMax), done: make(chan struct{}), filled: make(chan struct{}, 1), emptied: make(chan struct{})}
 	if err := s.connect(ctx, cfg); err != nil {
 		return nil, errors.Join(explain(err), s.disconnect())
 	}
-	go s.write() //nolint:gosec // the writer outlives the call that opened it; Close ends it
+	go s.backfill() //nolint:gosec // it ends with the writer
+	go s.write()    //nolint:gosec // the writer outlives the call that opened it; Close ends it
 	return s, nil
 }
 
@@ -102,7 +109,7 @@ func (s *Store) connect(ctx context.Context, cfg Config) error {
 	if cache == 0 {
 		cache = 16 << 10
 	}
-	if s.writer, err = sql.Open("sqlite", dsn(s.path, cache, "journal_mode(WAL)", "synchronous("+synchronous+")", "wal_autocheckpoint(4000)")); err != nil {
+	if s.writer, err = sql.Open("sqlite", dsn(s.path, cache, "page_size(8192)", "journal_mode(WAL)", "synchronous("+synchronous+")", "wal_autocheckpoint("+strconv.Itoa(walPages)+")")); err != nil {
 		return err
 	}
 	s.writer.SetMaxOpenConns(1)
@@ -115,6 +122,10 @@ func (s *Store) connect(ctx context.Context, cfg Config) error {
 	if s.readers, err = sql.Open("sqlite", dsn(s.path, cache, "query_only(1)")); err != nil {
 		return err
 	}
+	if s.copies, err = sql.Open("sqlite", dsn(s.path, 1<<10, "synchronous("+synchronous+")", "wal_autocheckpoint(0)")); err != nil {
+		return err
+	}
+	s.copies.SetMaxOpenConns(1)
 	s.readers.SetMaxOpenConns(readersMax)
 	s.readers.SetMaxIdleConns(readersMax)
 	s.pool = make(chan *reader, readersMax)
@@ -145,6 +156,7 @@ func (s *Store) Close() error {
 	close(s.queue)
 	s.mu.Unlock()
 	<-s.done
+	<-s.emptied
 	return s.disconnect()
 }
 
@@ -157,6 +169,9 @@ func (s *Store) disconnect() error {
 	}
 	if s.readers != nil {
 		errs = append(errs, s.readers.Close())
+	}
+	if s.copies != nil {
+		errs = append(errs, s.copies.Close())
 	}
 	if s.conn != nil {
 		errs = append(errs, s.conn.Close())

@@ -14,9 +14,18 @@ type writeTx struct {
 	ctx   context.Context //nolint:containedctx // a transaction lives within one call
 	conn  *sql.Conn
 	cache *statements
+	bytes int // handed to statements since the log was last copied, about
 }
 
 func (t *writeTx) Exec(query string, args ...any) (sql.Result, error) {
+	for _, a := range args {
+		switch a := a.(type) {
+		case []byte:
+			t.bytes += len(a)
+		case string:
+			t.bytes += len(a)
+		}
+	}
 	st, err := t.cache.get(t.ctx, query)
 	if err != nil {
 		return nil, err
@@ -70,6 +79,31 @@ func (s *Store) write() {
 			}
 		}
 		s.commit(tx, group, errs[:len(group)])
+		if tx.bytes > fillBytes {
+			tx.bytes = 0
+			select {
+			case s.filled <- struct{}{}:
+			default:
+			}
+		}
+	}
+}
+
+// backfill copies the log into the database file beside the writer, which need not
+// stop for it: under load that is a quarter of its time. The writer does it itself
+// when the log has grown to walPages all the same. A failure is one of the disk.
+func (s *Store) backfill() {
+	defer close(s.emptied)
+	ctx := context.Background() // it outlives each caller
+	for {
+		select {
+		case <-s.done:
+			return
+		case <-s.filled:
+			if _, err := s.copies.ExecContext(ctx, "PRAGMA wal_checkpoint(PASSIVE)"); err != nil {
+				_ = s.failed(err)
+			}
+		}
 	}
 }
 

@@ -3,6 +3,8 @@ package receipt
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -62,9 +64,16 @@ func (l *ladder) rungs() Rungs {
 	}
 }
 
+// askMax bounds the ranges that are settled before a question is answered: after
+// a burst the answer may lag for a moment, and does not wait.
+const askMax = 8
+
 // Ladder lists where a record of a dataset stands at each receiver, as party may
 // see it: the giver all, a receiver its own.
 func (b *Book) Ladder(ctx context.Context, party hansa.PartyID, dataset hansa.DatasetID, record string) ([]Rungs, error) {
+	if _, err := b.Settle(ctx, "", askMax); err != nil {
+		return nil, err
+	}
 	return b.list(ctx, `dataset = ? AND record = ? AND (giver = ? OR party = ?) AND ? <> '' ORDER BY party, flow, generation DESC`,
 		string(dataset), record, string(party), string(party), string(party))
 }
@@ -72,6 +81,9 @@ func (b *Book) Ladder(ctx context.Context, party hansa.PartyID, dataset hansa.Da
 // Board lists all ladders of a giver's dataset that were offered since a time,
 // newest first, [BoardMax] times ten at most.
 func (b *Book) Board(ctx context.Context, giver hansa.PartyID, dataset hansa.DatasetID, since time.Time) ([]Rungs, error) {
+	if _, err := b.Settle(ctx, "", askMax); err != nil {
+		return nil, err
+	}
 	return b.list(ctx, `giver = ? AND dataset = ? AND offered >= ? ORDER BY offered DESC, record, party, generation LIMIT ?`,
 		string(giver), string(dataset), since.UnixMicro(), BoardMax*10)
 }
@@ -98,15 +110,65 @@ type Fact struct {
 }
 
 // Facts lists the steps of a record that party may see: flow by flow, the
-// opening before the end, each in the order in which it was written down.
+// opening before the end, each in the order in which it was written down. An offer
+// in a range is there as its range.
 func (b *Book) Facts(ctx context.Context, party hansa.PartyID, dataset hansa.DatasetID, record string) (list []Fact, err error) {
-	all, err := b.facts(ctx, `dataset = ? AND record = ? ORDER BY flow, generation DESC, number`, string(dataset), record)
-	for i := range all {
-		if f := &all[i]; party != "" && (f.Step.Party == party || f.giver == party) {
-			list = append(list, f.Fact)
+	if party == "" {
+		return nil, nil
+	}
+	if _, err := b.Settle(ctx, "", 0); err != nil {
+		return nil, err
+	}
+	err = b.DB.Read(ctx, func(tx hansa.Tx) error {
+		list = nil
+		has, err := ladders(tx, `dataset = ? AND record = ? AND (giver = ? OR party = ?) ORDER BY flow, generation DESC`, string(dataset), record, string(party), string(party))
+		if err != nil {
+			return err
+		}
+		done := map[string]bool{}
+		for _, l := range has {
+			some, err := l.facts(tx, done)
+			if err != nil {
+				return err
+			}
+			list = append(list, some...)
+		}
+		return nil
+	})
+	return list, err
+}
+
+// facts lists what stands behind a ladder: the ranges that offered it, but for
+// those that are done, and its own steps.
+func (l *ladder) facts(tx hansa.Tx, done map[string]bool) (list []Fact, err error) {
+	for id := range strings.FieldsSeq(l.Offers) {
+		if done[id] {
+			continue
+		}
+		done[id] = true
+		in, err := ranges(tx, `id = ?`, id)
+		if err != nil {
+			return nil, err
+		}
+		for _, g := range in {
+			f := g.Fact
+			for _, o := range g.Records {
+				if o.Record == l.Record {
+					f.Step = g.stepOf(o)
+				}
+			}
+			list = append(list, f)
 		}
 	}
-	return list, err
+	all, err := steps(tx, `flow = ? AND record = ? AND generation = ? ORDER BY number`, string(l.Flow), l.Record, string(l.Generation))
+	if err != nil {
+		return nil, err
+	}
+	slices.SortStableFunc(all, func(x, y kept) int { return x.Step.Kept.Compare(y.Step.Kept) })
+	for _, f := range all {
+		list = append(list, f.Fact)
+	}
+	return list, nil
 }
 
 // Fact returns one step, or NotFound.
@@ -159,35 +221,4 @@ func steps(tx hansa.Tx, where string, args ...any) (list []kept, err error) {
 		list = append(list, f)
 	}
 	return list, rows.Err()
-}
-
-// Seal seals up to [SealMax] steps, one batch for each giver and flow, and
-// returns how many. What a crash left unsealed is sealed by the next call.
-func (b *Book) Seal(ctx context.Context, now time.Time) (n int, err error) {
-	err = b.DB.Write(ctx, func(tx hansa.Tx) error {
-		list, err := steps(tx, `batch = '' ORDER BY giver, flow, id LIMIT ?`, SealMax)
-		if err != nil {
-			return err
-		}
-		n = len(list)
-		for from := 0; from < len(list); {
-			to := from
-			batch := hansa.Batch{Party: list[from].giver, Kind: hansa.FactReceipt, Subject: list[from].flow, At: now}
-			for ; to < len(list) && list[to].giver == batch.Party && list[to].flow == batch.Subject; to++ {
-				batch.Leaves = append(batch.Leaves, list[to].leaf)
-			}
-			id, err := b.Sealer.Seal(tx, batch)
-			if err != nil {
-				return fmt.Errorf("seal steps: %w", err)
-			}
-			for i, f := range list[from:to] {
-				if _, err := tx.Exec(`UPDATE receipt_steps SET batch = ?, position = ? WHERE id = ?`, id, i, f.ID); err != nil {
-					return fmt.Errorf("mark a sealed step: %w", err)
-				}
-			}
-			from = to
-		}
-		return nil
-	})
-	return n, err
 }

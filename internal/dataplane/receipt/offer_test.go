@@ -42,16 +42,64 @@ func TestOfferAll(t *testing.T) {
 		for _, g := range list {
 			boards[way][g.Record+string(g.Generation)] = fmt.Sprint(g.Version, g.Step, g.Evidence, g.Offered, g.Times)
 		}
-		if n, err := w.b.Seal(t.Context(), w.now); err != nil || n != 150 {
-			t.Errorf("way %d: %d steps sealed (%v), want 150", way, n, err)
+		want := [2]int{1, 150}[way] // one range, or a step each
+		if n, err := w.b.Seal(t.Context(), w.now); err != nil || n != want {
+			t.Errorf("way %d: %d facts sealed (%v), want %d", way, n, err, want)
+		}
+		facts, err := w.b.Facts(t.Context(), w.flow.From, "d", "r3")
+		if err != nil || len(facts) == 0 || facts[0].Batch == "" || facts[0].Step.Record != "r3" || facts[0].Step.Step != hansa.StepOffered {
+			t.Errorf("way %d: the offer of r3 is shown by %+v (%v), want sealed facts", way, facts, err)
 		}
 	}
-	if len(boards[0]) != 140 {
+	if boards[0]["r1open"] == "" || len(boards[0]) != 140 {
 		t.Errorf("%d ladders, want 140", len(boards[0]))
 	}
 	for k, v := range boards[1] {
 		if boards[0][k] != v {
 			t.Errorf("%s is %s, want %s", k, boards[0][k], v)
+		}
+	}
+}
+
+// TestOffersKeepTheirOrder: what comes alone while a range waits is not settled
+// before it, and what a receiver does after the settling counts.
+func TestOffersKeepTheirOrder(t *testing.T) {
+	w := newWorld(t)
+	offer := func(recs ...*hansa.Record) {
+		t.Helper()
+		if err := w.db.Write(t.Context(), func(tx hansa.Tx) error { return w.b.OfferAll(tx, w.flow, recs, time.Minute, w.now) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var burst []*hansa.Record
+	for i := range 100 {
+		burst = append(burst, &hansa.Record{Kind: hansa.KindSituation, Dataset: "d", ID: fmt.Sprint("r", i), Version: 1, Situation: &hansa.Situation{Lifecycle: hansa.Active}})
+	}
+	offer(burst...)
+	offer(&hansa.Record{Kind: hansa.KindSituation, Dataset: "d", ID: "r7", Version: 2, Situation: &hansa.Situation{Lifecycle: hansa.Ended}})
+	if n, err := w.b.Settle(t.Context(), w.flow.ID, 0); err != nil || n != 2 {
+		t.Errorf("%d ranges settled (%v), want 2", n, err)
+	}
+	if n, err := w.b.Settle(t.Context(), "", 0); err != nil || n != 0 {
+		t.Errorf("%d ranges settled again (%v), want 0", n, err)
+	}
+	if err := w.db.Write(t.Context(), func(tx hansa.Tx) error { return w.b.Fetched(tx, w.flow.ID, []string{"r7", "r8"}, w.now) }); err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, id := range []string{"r7", "r8", "r9"} {
+		list, err := w.b.Ladder(t.Context(), w.flow.From, "d", id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, g := range list {
+			got[id] += fmt.Sprint(g.Generation, " ", g.Step, " ", g.Over, "; ")
+		}
+	}
+	want := map[string]string{"r7": "open offered true; end fetched false; ", "r8": "open fetched false; ", "r9": "open offered false; "}
+	for id := range want {
+		if got[id] != want[id] {
+			t.Errorf("%s stands at %q, want %q", id, got[id], want[id])
 		}
 	}
 }

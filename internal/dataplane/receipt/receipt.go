@@ -95,6 +95,13 @@ func Migrations() []hansa.Migration {
 		`CREATE UNIQUE INDEX receipt_steps_once ON receipt_steps (flow, record, generation, digest)`,
 		`CREATE INDEX receipt_steps_open ON receipt_steps (giver, flow, id) WHERE batch = ''`,
 		`CREATE INDEX receipt_steps_record ON receipt_steps (dataset, record, id)`,
+	}}, {Room: "receipt", Number: 2, Statements: []string{
+		`CREATE TABLE receipt_offers (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, flow TEXT NOT NULL, giver TEXT NOT NULL, dataset TEXT NOT NULL,
+			party TEXT NOT NULL, silent BIGINT NOT NULL, salt BLOB NOT NULL, doc BLOB NOT NULL, leaf BLOB NOT NULL,
+			batch TEXT NOT NULL DEFAULT '', position BIGINT NOT NULL DEFAULT 0, settled BIGINT NOT NULL DEFAULT 0)`,
+		`CREATE INDEX receipt_offers_waiting ON receipt_offers (flow, number) WHERE settled = 0`,
+		`CREATE INDEX receipt_offers_open ON receipt_offers (giver, flow, number) WHERE batch = ''`,
+		`ALTER TABLE receipt_ladders ADD COLUMN offers TEXT NOT NULL DEFAULT ''`,
 	}}}
 }
 
@@ -113,15 +120,16 @@ type ladder struct {
 	Reason                               string
 	Times                                map[hansa.Step]time.Time // the first of each
 	Steps                                int
+	Offers                               string // ids of the ranges that offered it, with spaces between
 }
 
-const ladderColumns = `flow, record, generation, dataset, giver, party, version, offered, fetched, acted, silent, current, evidence, reason, times, steps, due, over`
+const ladderColumns = `flow, record, generation, dataset, giver, party, version, offered, fetched, acted, silent, current, evidence, reason, times, steps, due, over, offers`
 
 func scanLadder(row interface{ Scan(...any) error }) (*ladder, error) {
 	l := &ladder{}
 	var times []byte
 	if err := row.Scan(&l.Flow, &l.Record, &l.Generation, &l.Dataset, &l.Giver, &l.Party, &l.Version, &l.Offered, &l.Fetched, &l.Acted, &l.Silent,
-		&l.Current, &l.Evidence, &l.Reason, &times, &l.Steps, &l.Due, &l.Over); err != nil {
+		&l.Current, &l.Evidence, &l.Reason, &times, &l.Steps, &l.Due, &l.Over, &l.Offers); err != nil {
 		return nil, err
 	}
 	if err := json.Unmarshal(times, &l.Times); err != nil {
@@ -142,68 +150,31 @@ func find(tx hansa.Tx, flow hansa.FlowID, record string, g Generation) (*ladder,
 	return l, nil
 }
 
-func (l *ladder) save(tx hansa.Tx) error {
+// row is l as its columns hold it.
+func (l *ladder) row() ([]any, error) {
 	times, err := json.Marshal(l.Times, json.Deterministic(true))
 	if err != nil {
-		return fmt.Errorf("write a ladder: %w", err)
+		return nil, fmt.Errorf("write a ladder: %w", err)
 	}
-	_, err = tx.Exec(`INSERT INTO receipt_ladders (`+ladderColumns+`) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)
+	return []any{
+		string(l.Flow), l.Record, string(l.Generation), string(l.Dataset), string(l.Giver), string(l.Party), l.Version, l.Offered, l.Fetched, l.Acted, l.Silent,
+		string(l.Current), string(l.Evidence), l.Reason, times, l.Steps, l.Due, l.Over, l.Offers,
+	}, nil
+}
+
+func (l *ladder) save(tx hansa.Tx) error {
+	row, err := l.row()
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(`INSERT INTO receipt_ladders (`+ladderColumns+`) VALUES `+ladderRow+`
 		ON CONFLICT (flow, record, generation) DO UPDATE SET version = excluded.version, offered = excluded.offered, fetched = excluded.fetched,
 		acted = excluded.acted, silent = excluded.silent, current = excluded.current, evidence = excluded.evidence, reason = excluded.reason,
-		times = excluded.times, steps = excluded.steps, due = excluded.due, over = excluded.over`,
-		string(l.Flow), l.Record, string(l.Generation), string(l.Dataset), string(l.Giver), string(l.Party), l.Version, l.Offered, l.Fetched, l.Acted, l.Silent,
-		string(l.Current), string(l.Evidence), l.Reason, times, l.Steps, l.Due, l.Over)
+		times = excluded.times, steps = excluded.steps, due = excluded.due, over = excluded.over, offers = excluded.offers`, row...)
 	if err != nil {
 		return fmt.Errorf("write a ladder: %w", err)
 	}
 	return nil
-}
-
-// Offer begins the ladder of a situation that passed the gate of flow, or that
-// of its end. A further version is a further offered step on the same ladder; a
-// repeat changes nothing. Silent is how long a receiver may say nothing.
-func (b *Book) Offer(tx hansa.Tx, flow *hansa.Flow, rec *hansa.Record, silent time.Duration, now time.Time) error {
-	if rec.Kind != hansa.KindSituation {
-		return nil
-	}
-	g := Opening
-	if !rec.Live() {
-		g = Ending
-	}
-	other := map[Generation]Generation{Opening: Ending, Ending: Opening}[g]
-	before, err := find(tx, flow.ID, rec.ID, other)
-	switch {
-	case err != nil:
-		return err
-	case before == nil && g == Ending:
-		return nil // what was never offered need not be cleared
-	case before != nil && before.Version > rec.Version:
-		return nil // an older word replaces nothing
-	case before != nil && before.Over == 0:
-		before.Over = now.UnixMicro()
-		if err := before.save(tx); err != nil {
-			return err
-		}
-	}
-	l, err := find(tx, flow.ID, rec.ID, g)
-	if err != nil {
-		return err
-	}
-	if l != nil && l.Version >= rec.Version && l.Over == 0 {
-		return nil
-	}
-	if l == nil {
-		l = &ladder{
-			Flow: flow.ID, Record: rec.ID, Generation: g, Dataset: rec.Dataset, Giver: flow.From, Party: flow.To,
-			Offered: now.UnixMicro(), Times: map[hansa.Step]time.Time{},
-		}
-	}
-	// A new version waits to be fetched and answered anew.
-	l.Version, l.Over, l.Fetched, l.Acted, l.Silent, l.Due = rec.Version, 0, 0, 0, 0, 0
-	if silent > 0 {
-		l.Due = now.Add(silent).UnixMicro()
-	}
-	return b.add(tx, l, Step{Step: hansa.StepOffered, At: now, Evidence: hansa.EvidenceNode, Version: rec.Version})
 }
 
 // Fetched notes that the receiver of flow was handed these records' present
@@ -265,6 +236,18 @@ func (b *Book) add(tx hansa.Tx, l *ladder, s Step) error {
 		s.ID, string(l.Flow), l.Record, string(l.Generation), l.Steps, digest, string(l.Giver), string(l.Dataset), salt[:], doc, leaf[:]); err != nil {
 		return fmt.Errorf("keep a step: %w", err)
 	}
+	l.climb(s)
+	if err := l.save(tx); err != nil {
+		return err
+	}
+	if b.Stepped == nil {
+		return nil
+	}
+	return b.Stepped(tx, s)
+}
+
+// climb moves l by a step.
+func (l *ladder) climb(s Step) {
 	l.Steps++
 	if first, ok := l.Times[s.Step]; !ok || s.At.Before(first) {
 		l.Times[s.Step] = s.At
@@ -275,13 +258,6 @@ func (b *Book) add(tx hansa.Tx, l *ladder, s Step) error {
 	if l.moves(s.Step) {
 		l.Current, l.Evidence, l.Reason = s.Step, s.Evidence, s.Reason
 	}
-	if err := l.save(tx); err != nil {
-		return err
-	}
-	if b.Stepped == nil {
-		return nil
-	}
-	return b.Stepped(tx, s)
 }
 
 // moves reports whether step becomes the present one. A word that comes late

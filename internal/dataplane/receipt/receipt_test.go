@@ -88,9 +88,11 @@ func newWorld(t testing.TB) *world {
 	}
 	db.SetMaxOpenConns(1)
 	t.Cleanup(func() { db.Close() })
-	for _, s := range receipt.Migrations()[0].Statements {
-		if _, err := db.Exec(s); err != nil {
-			t.Fatalf("%s: %v", s, err)
+	for _, m := range receipt.Migrations() {
+		for _, s := range m.Statements {
+			if _, err := db.Exec(s); err != nil {
+				t.Fatalf("%s: %v", s, err)
+			}
 		}
 	}
 	pub, priv, _ := ed25519.GenerateKey(nil)

@@ -210,7 +210,7 @@ func (p *Party) Erase(ctx context.Context, dataset hansa.DatasetID, id string, t
 func (m *set) forget() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.tail, m.next, m.pending = nil, 0, nil
+	m.tail, m.tailSize, m.next, m.pending = nil, 0, 0, nil
 }
 
 // Keep says how much of a dataset is kept; 0 sets no bound.

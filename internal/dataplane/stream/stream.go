@@ -18,8 +18,9 @@ const (
 	AppendMax   = 10_000 // records in one call
 	ReadMax     = 1000   // records in one answer
 	datasetsMax = 100_000
-	tailMax     = 4096 // records of one dataset that are kept in memory for followers
-	pendingMax  = 4096 // appends that wait for one before them to be seen
+	tailMax     = 16384    // records of one dataset that are kept in memory for followers
+	tailBytes   = 16 << 20 // and their bytes, about
+	pendingMax  = 4096     // appends that wait for one before them to be seen
 	sealMax     = 1 << 15
 	historyMax  = 10_000 // versions of one record that are looked through
 	chunk       = 64     // rows in one statement
@@ -60,13 +61,14 @@ type Stream struct {
 type set struct {
 	number atomic.Int64 // 0: it has had no record yet
 
-	mu      sync.Mutex // guards all below
-	changed chan struct{}
-	tail    []*hansa.Record // the newest, in order; the last has seq next-1
-	next    int64           // 0: the tail is not established
-	pending map[int64][]*hansa.Record
-	queue   []*waiting // callers whose records are not written yet
-	leading bool       // somebody writes them
+	mu       sync.Mutex // guards all below
+	changed  chan struct{}
+	tail     []*hansa.Record // the newest, in order; the last has seq next-1
+	tailSize int             // its bytes, about
+	next     int64           // 0: the tail is not established
+	pending  map[int64][]*hansa.Record
+	queue    []*waiting // callers whose records are not written yet
+	leading  bool       // somebody writes them
 }
 
 // Migrations returns the room's tables. A place is dataset number << 40 | seq.
@@ -83,6 +85,14 @@ func Migrations() []hansa.Migration {
 			number INTEGER NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL, place INTEGER NOT NULL, newest INTEGER NOT NULL, digest BLOB NOT NULL, live INTEGER NOT NULL,
 			PRIMARY KEY (number, id))`,
 		`CREATE TABLE stream_batch (number INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, batch TEXT NOT NULL, PRIMARY KEY (number, first))`,
+	}}, {Room: "stream", Number: 2, Statements: []string{
+		// One tree in place of two.
+		`CREATE TABLE stream_shown (
+			number INTEGER NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL, place INTEGER NOT NULL, newest INTEGER NOT NULL, digest BLOB NOT NULL, live INTEGER NOT NULL,
+			PRIMARY KEY (number, id)) WITHOUT ROWID`,
+		`INSERT INTO stream_shown SELECT number, id, version, place, newest, digest, live FROM stream_present`,
+		`DROP TABLE stream_present`,
+		`ALTER TABLE stream_shown RENAME TO stream_present`,
 	}}}
 }
 
