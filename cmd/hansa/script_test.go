@@ -53,24 +53,29 @@ func TestScriptControl(t *testing.T) {
 		"no match":          {"exits 0 hansa version\ntake X stdout nothing-like-it-(.*)\n", "holds nothing like"},
 		"a process killed":  {"run sleeper sleep 30\nend sleeper INT 0\n", "got exit -1, want 0"},
 	} {
-		dir := t.TempDir()
-		file := filepath.Join(dir, "control.txtar")
-		if err := os.WriteFile(file, []byte(is.script), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		c := &control{}
-		func() {
-			defer func() {
-				if v := recover(); v != nil && v != any(errControl) {
-					panic(v)
-				}
-			}()
-			testscript.RunT(c, testscript.Params{Files: []string{file}, WorkdirRoot: dir, Setup: ownFolders, Cmds: verbs()})
-		}()
+		c := try(t, is.script)
 		if !c.failed || !strings.Contains(c.log.String(), is.says) {
 			t.Errorf("a script with %s: got failed %v and %q, want a failure that says %q", name, c.failed, c.log.String(), is.says)
 		}
 	}
+}
+
+// try runs a script as a test of its own.
+func try(t *testing.T, script string) (c *control) {
+	t.Helper()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "control.txtar")
+	if err := os.WriteFile(file, []byte(script), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c = &control{}
+	defer func() {
+		if v := recover(); v != nil && v != any(errControl) {
+			panic(v)
+		}
+	}()
+	testscript.RunT(c, testscript.Params{Files: []string{file}, WorkdirRoot: dir, Setup: ownFolders, Cmds: verbs()})
+	return c
 }
 
 var errControl = errors.New("the control failed, as it should")
@@ -146,6 +151,7 @@ func verbs() map[string]func(*testscript.TestScript, bool, []string) {
 		"serve":       verbServe,
 		"end":         verbEnd,
 		"await":       verbAwait,
+		"newest":      verbNewest,
 		"certificate": verbCertificate,
 		"cut":         verbCut,
 	}
@@ -303,14 +309,14 @@ func verbServe(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv(args[0], found)
 }
 
-// verbAwait: await NAME TEXT waits until a process has written something.
+// verbAwait: await NAME TEXT waits until a process has written a text; ” is any.
 func verbAwait(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: await NAME TEXT")
 	}
 	p := ts.Value(processesKey{}).(map[string]*started)[args[0]] //nolint:errcheck,forcetypeassert // ownFolders put it there
 	for range 2000 {
-		if strings.Contains(p.out.String()+p.says.String(), args[1]) {
+		if text := p.out.String() + p.says.String(); text != "" && strings.Contains(text, args[1]) {
 			return
 		}
 		select {
@@ -320,6 +326,22 @@ func verbAwait(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	ts.Fatalf("%s never wrote %q", args[0], args[1])
+}
+
+// verbNewest: newest NAME keeps the id of the newest closure, once there is one.
+func verbNewest(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: newest NAME")
+	}
+	for range 200 {
+		ts.Check(ts.Exec("hansa", "closures", "--format", "{{range .Closures}}{{.ID}} {{end}}"))
+		if ids := strings.Fields(ts.ReadFile("stdout")); len(ids) > 0 {
+			ts.Setenv(args[0], ids[0])
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	ts.Fatalf("no closure came")
 }
 
 // verbEnd: end NAME SIGNAL CODE ends a process, and wants its exit code. What it
