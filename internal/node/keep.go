@@ -20,7 +20,7 @@ const (
 	pollEvery   = time.Second // of the lists that receivers publish
 	trimEvery   = time.Minute
 	settleEvery = 200 * time.Millisecond
-	settleRest  = 4                      // times what the last run took
+	settleRest  = 4                     // times what the last run took
 	gatherFor   = 25 * time.Millisecond // offers are gathered; a reader does not wait for it
 	leaseFor    = 10 * time.Second
 	walkRows    = 500

@@ -141,14 +141,26 @@ func (l *line) Events(ctx context.Context, v deliver.View, since hansa.Cursor, l
 			return evs, at, nil
 		}
 		ev := deliver.Event{Cursor: r.Cursor, Record: r.ID, Version: r.Version, Update: updateOf(r), At: r.Received, Rule: verdict.Rule, Outcome: verdict.Outcome}
-		if verdict.Outcome != hansa.Deny {
-			if err := l.encode(c, v, w, r, &ev); err != nil {
-				return nil, since, err
+		if verdict.Outcome == hansa.Deny {
+			if ev.Gone, err = l.left(ctx, c, r, ask); ev.Gone {
+				ev.MediaType, ev.Body = "application/json", tombstone(r, []hansa.Loss{gone(r)})
+				ev.Losses = []hansa.Loss{gone(r)}
 			}
+		} else {
+			err = l.encode(c, v, w, r, &ev)
+		}
+		if err != nil {
+			return nil, since, err
 		}
 		evs, at = append(evs, ev), r.Cursor
 	}
 	return evs, next, nil
+}
+
+// gone is why a receiver must drop what it was given of r. It says no more: the
+// terms do not let this version through.
+func gone(r *hansa.Record) hansa.Loss {
+	return hansa.Loss{Record: r.ID, Kind: hansa.LossRefused, Reason: "a later version is not within the terms of this flow; what was given before stands no more"}
 }
 
 // encode writes one record as an event's body. A record that the format cannot
@@ -328,7 +340,7 @@ func (l *line) handed(tx hansa.Tx, h deliver.Handover) error {
 	for _, r := range h.Records {
 		ids = append(ids, r.ID)
 	}
-	if err := l.node.book.Fetched(tx, h.Flow.ID, ids, l.node.clock()); err != nil {
+	if err := l.node.book.Fetched(tx, h.Flow.ID, ids, h.Way == deliver.WaySnapshot, l.node.clock()); err != nil {
 		return err
 	}
 	for what, n := range map[string]int64{"records": int64(len(ids)), "bytes": h.Bytes, "requests": 1} {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/hansa-exchange/hansa"
+	"github.com/hansa-exchange/hansa/internal/dataplane/gate"
 	"github.com/hansa-exchange/hansa/internal/dataplane/receipt"
 )
 
@@ -64,9 +65,17 @@ func (l *line) offer(ctx context.Context, c *course) error {
 
 // offerAll offers records to flows, and notes what must wait for its time.
 func (l *line) offerAll(ctx context.Context, key hansa.Key, flows []*course, recs []*hansa.Record, next hansa.Cursor) error {
+	offers := make([]*offers, 0, len(flows))
+	for _, c := range flows {
+		o, err := l.sort(ctx, c, recs)
+		if err != nil {
+			return err
+		}
+		offers = append(offers, o)
+	}
 	return l.node.db.Write(ctx, func(tx hansa.Tx) error {
-		for _, c := range flows {
-			if err := l.offerTo(tx, c, recs); err != nil {
+		for _, o := range offers {
+			if err := l.offerTo(tx, o); err != nil {
 				return err
 			}
 		}
@@ -75,14 +84,22 @@ func (l *line) offerAll(ctx context.Context, key hansa.Key, flows []*course, rec
 	})
 }
 
-// offerTo begins the ladders of those records that the gate lets through to one
-// receiver, and notes those that must wait for their time.
-func (l *line) offerTo(tx hansa.Tx, c *course, recs []*hansa.Record) error {
+// offers is what the gate of one flow makes of a run of situations.
+type offers struct {
+	c    *course
+	pass []*hansa.Record
+	open []*hansa.Record // what closes nothing, of which nobody need speak
+	left []*hansa.Record // what passed in an earlier version and does no more
+	held []string        // what must wait for its time
+}
+
+// sort asks the gate of c about each of recs.
+func (l *line) sort(ctx context.Context, c *course, recs []*hansa.Record) (*offers, error) {
+	o := &offers{c: c}
 	if len(c.flow.Terms.Purposes) == 0 || len(c.flow.Terms.Formats) == 0 {
-		return nil
+		return o, nil
 	}
 	ask := l.ask(c, c.flow.Terms.Purposes[0], c.flow.Terms.Formats[0])
-	var pass, open []*hansa.Record // open: what closes nothing, of which nobody need speak
 	for _, r := range recs {
 		if r.Situation == nil {
 			continue
@@ -90,19 +107,70 @@ func (l *line) offerTo(tx hansa.Tx, c *course, recs []*hansa.Record) error {
 		verdict := c.gate.Decide(r, ask)
 		switch {
 		case verdict.Outcome != hansa.Deny && r.Situation.Effect == hansa.NoEffect:
-			open = append(open, r)
+			o.open = append(o.open, r)
 		case verdict.Outcome != hansa.Deny:
-			pass = append(pass, r)
+			o.pass = append(o.pass, r)
 		case slices.Contains(waits, verdict.Rule):
-			if _, err := tx.Exec(`INSERT INTO node_held (flow, record) VALUES (?, ?) ON CONFLICT (flow, record) DO NOTHING`, string(c.flow.ID), r.ID); err != nil {
-				return err
+			o.held = append(o.held, r.ID)
+		default:
+			left, err := l.left(ctx, c, r, ask)
+			if err != nil {
+				return nil, err
+			}
+			if left {
+				o.left = append(o.left, over(r))
 			}
 		}
 	}
-	if err := l.node.book.OfferAll(tx, &c.flow, open, 0, l.node.clock()); err != nil {
+	return o, nil
+}
+
+// over is r as one that holds no longer: its end begins a ladder of its own.
+func over(r *hansa.Record) *hansa.Record {
+	x, s := *r, *r.Situation
+	s.Lifecycle = hansa.Cancelled
+	x.Situation = &s
+	return &x
+}
+
+// left reports whether a version before r passed the gate that stops r: then who
+// had it is told that it stands no more.
+func (l *line) left(ctx context.Context, c *course, r *hansa.Record, ask gate.Ask) (bool, error) {
+	if r.Situation == nil {
+		return false, nil
+	}
+	list, err := l.node.stream.Of(c.flow.From).History(ctx, c.dataset.ID, r.ID)
+	if err != nil {
+		if hansa.KindOf(err) == hansa.NotFound { // trimmed or erased meanwhile
+			return false, nil
+		}
+		return false, err
+	}
+	i := slices.IndexFunc(list, func(x *hansa.Record) bool { return x.Cursor == r.Cursor })
+	for _, before := range list[i+1:] {
+		if before.Version < r.Version {
+			return before.Live() && c.gate.Decide(before, ask).Outcome != hansa.Deny, nil
+		}
+	}
+	return false, nil
+}
+
+// offerTo begins the ladders at one receiver, and notes what must wait.
+func (l *line) offerTo(tx hansa.Tx, o *offers) error {
+	for _, id := range o.held {
+		if _, err := tx.Exec(`INSERT INTO node_held (flow, record) VALUES (?, ?) ON CONFLICT (flow, record) DO NOTHING`, string(o.c.flow.ID), id); err != nil {
+			return err
+		}
+	}
+	flow, now := &o.c.flow, l.node.clock()
+	if err := l.node.book.OfferAll(tx, flow, o.open, 0, now); err != nil {
 		return err
 	}
-	return l.node.book.OfferAll(tx, &c.flow, pass, max(c.flow.Limit.Std(), time.Minute), l.node.clock())
+	silent := max(flow.Limit.Std(), time.Minute)
+	if err := l.node.book.OfferAll(tx, flow, o.pass, silent, now); err != nil {
+		return err
+	}
+	return l.node.book.OfferAll(tx, flow, o.left, silent, now)
 }
 
 // offerRun is how many records are offered in one transaction: what receipt keeps
@@ -158,9 +226,11 @@ func (l *line) releaseOne(ctx context.Context, flow hansa.FlowID, record string)
 	if verdict.Outcome == hansa.Deny && slices.Contains(waits, verdict.Rule) {
 		return nil
 	}
-	return l.node.db.Write(ctx, func(tx hansa.Tx) error {
-		return errors.Join(forget(tx), l.offerTo(tx, c, []*hansa.Record{r}))
-	})
+	o, err := l.sort(ctx, c, []*hansa.Record{r})
+	if err != nil {
+		return err
+	}
+	return l.node.db.Write(ctx, func(tx hansa.Tx) error { return errors.Join(forget(tx), l.offerTo(tx, o)) })
 }
 
 // flowsOf lists the courses that carry a dataset. l.mu is held.

@@ -49,7 +49,7 @@ func (s serving) Snapshot(ctx context.Context, ask api.Ask) (api.Answer, error) 
 	if err != nil {
 		return api.Answer{}, err
 	}
-	snap, err := s.n.deliver.Pull(ctx, v, who)
+	snap, err := s.n.deliver.Pull(ctx, v, who, ask.Has)
 	if err != nil {
 		return api.Answer{}, err
 	}

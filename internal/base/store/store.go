@@ -90,7 +90,7 @@ func Open(ctx context.Context, path string, cfg Config) (*Store, error) {
 	if err := s.connect(ctx, cfg); err != nil {
 		return nil, errors.Join(explain(err), s.disconnect())
 	}
-	go s.backfill() //nolint:gosec // it ends with the writer
+	go s.backfill() //nolint:gosec,contextcheck // it ends with the writer
 	go s.write()    //nolint:gosec // the writer outlives the call that opened it; Close ends it
 	return s, nil
 }

@@ -68,7 +68,7 @@ func (d *Deliverer) cloudEvent(v View, subscription string, e *Event) (id string
 	if n := int32(e.Version); int64(n) == e.Version { //nolint:gosec // the comparison is the check
 		c.Number = &n
 	}
-	if e.Refused {
+	if e.Refused || e.Gone {
 		doc := struct {
 			Record string       `json:"record"`
 			Losses []hansa.Loss `json:"losses"`

@@ -40,17 +40,21 @@ type Event struct {
 	Update    hansa.Update
 	At        time.Time // when it was received
 	Rule      hansa.Rule
-	Outcome   hansa.Outcome // a denied event is counted, never handed over
+	Outcome   hansa.Outcome // a denied event is counted, and handed over as a notice when it is Gone, else not
 	MediaType string
 	Body      []byte
 	Losses    []hansa.Loss
 	Refused   bool // the format cannot say it without making it false
+	Gone      bool // denied, where an earlier version was not: its receiver is told to drop that
 }
+
+// told reports whether e is handed over.
+func (e *Event) told() bool { return e.Outcome != hansa.Deny || e.Gone }
 
 // Type is the CloudEvents type of e.
 func (e *Event) Type() string {
 	switch {
-	case e.Refused:
+	case e.Refused, e.Gone:
 		return typePrefix + "record.withheld"
 	case e.Update == "":
 		return typePrefix + "record." + string(hansa.Modify)

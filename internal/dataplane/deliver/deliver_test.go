@@ -56,19 +56,19 @@ func TestSnapshotShared(t *testing.T) {
 	w := newWorld(t, nil)
 	w.line.add("c1", hansa.Insert, hansa.Pass)
 	v := w.line.view("k", "", "record")
-	a, err := w.d.Pull(t.Context(), v, "cred")
+	a, err := w.d.Pull(t.Context(), v, "cred", nil)
 	w.must(err)
-	b, err := w.d.Pull(t.Context(), v, "cred")
+	b, err := w.d.Pull(t.Context(), v, "cred", nil)
 	w.must(err)
 	if w.line.shots != 1 || a.ETag != b.ETag || len(a.ETag) != 66 {
 		t.Errorf("made %d times, tags %s and %s", w.line.shots, a.ETag, b.ETag)
 	}
 	w.line.add("c2", hansa.Insert, hansa.Pass)
-	if c, err := w.d.Pull(t.Context(), v, "cred"); err != nil || string(c.Body) != "2" {
+	if c, err := w.d.Pull(t.Context(), v, "cred", nil); err != nil || string(c.Body) != "2" {
 		t.Errorf("got %s, %v: a change was not seen", c.Body, err)
 	}
 	w.db.fail = 1
-	if _, err := w.d.Pull(t.Context(), v, "cred"); err == nil {
+	if _, err := w.d.Pull(t.Context(), v, "cred", nil); err == nil {
 		t.Error("handed over without evidence")
 	}
 	n, err := w.d.Seal(t.Context(), time.Now())

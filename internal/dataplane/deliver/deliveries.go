@@ -41,7 +41,7 @@ type Delivery struct {
 // same id.
 func (d *Deliverer) step(ctx context.Context, s *Subscription, v View, run []Event, from hansa.Cursor) (bool, error) {
 	e := &run[len(run)-1]
-	if e.Outcome == hansa.Deny {
+	if !e.told() {
 		r, refs := rangeOf(run, from, e.Cursor, WayWebhook, s.ID, d.Now())
 		return d.advance(ctx, s, e.Cursor, func(tx hansa.Tx) error { return d.write(tx, v.Flow, r, refs) })
 	}
@@ -224,7 +224,7 @@ func (d *Deliverer) Redeliver(ctx context.Context, by hansa.Actor, id string) (a
 		return a, err
 	}
 	for i := range evs {
-		if evs[i].Cursor != del.Cursor || evs[i].Outcome == hansa.Deny {
+		if evs[i].Cursor != del.Cursor || !evs[i].told() {
 			continue
 		}
 		_, body, err := d.cloudEvent(v, s.ID, &evs[i])

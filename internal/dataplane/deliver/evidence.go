@@ -71,7 +71,7 @@ func rangeOf(evs []Event, from, to hansa.Cursor, way Way, subscriber string, at 
 	for i := range evs {
 		e := &evs[i]
 		r.Counts[e.Rule]++
-		if e.Outcome == hansa.Deny {
+		if !e.told() {
 			continue
 		}
 		if !e.Refused {

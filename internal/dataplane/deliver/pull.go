@@ -16,11 +16,12 @@ type Page struct {
 
 // Pull returns the present state as v shows it, made once for all who share the
 // view. The bytes belong to the view: the caller does not change them. The
-// evidence is durable when Pull returns; subscriber is the credential's id.
-func (d *Deliverer) Pull(ctx context.Context, v View, subscriber string) (Snapshot, error) {
+// evidence is durable when Pull returns; subscriber is the credential's id. Of what
+// has reports the caller to have already, by its ETag, nothing is handed over.
+func (d *Deliverer) Pull(ctx context.Context, v View, subscriber string, has func(etag string) bool) (Snapshot, error) {
 	s, err := d.snapshot(ctx, v)
-	if err != nil {
-		return Snapshot{}, err
+	if err != nil || has != nil && has(s.ETag) {
+		return s, err
 	}
 	r := Range{
 		Subscriber: subscriber, Way: WaySnapshot, To: s.At, SHA256: s.ETag[1 : len(s.ETag)-1],
@@ -105,7 +106,7 @@ func (d *Deliverer) evince(ctx context.Context, v View, evs []Event, from, to ha
 func passed(evs []Event) []Event {
 	n := 0
 	for i := range evs {
-		if evs[i].Outcome != hansa.Deny {
+		if evs[i].told() {
 			n++
 		}
 	}
@@ -114,7 +115,7 @@ func passed(evs []Event) []Event {
 	}
 	out := make([]Event, 0, n)
 	for i := range evs {
-		if evs[i].Outcome != hansa.Deny {
+		if evs[i].told() {
 			out = append(out, evs[i])
 		}
 	}

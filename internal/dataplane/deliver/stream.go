@@ -110,7 +110,7 @@ func (d *Deliverer) Stream(ctx context.Context, v View, subscriber string, since
 			}
 		}
 		for i := range evs {
-			if evs[i].Outcome == hansa.Deny {
+			if !evs[i].told() {
 				continue
 			}
 			if err := emit(&evs[i]); err != nil {

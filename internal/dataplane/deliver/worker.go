@@ -178,7 +178,7 @@ func (d *Deliverer) serve(ctx context.Context, s *Subscription, kicked <-chan st
 		}
 		for i := range evs {
 			skipped = append(skipped, evs[i])
-			if evs[i].Outcome == hansa.Deny && len(skipped) < deniedMax {
+			if !evs[i].told() && len(skipped) < deniedMax {
 				continue
 			}
 			ok, err := d.step(ctx, s, v, skipped, from)

@@ -83,7 +83,7 @@ func TestOffersKeepTheirOrder(t *testing.T) {
 	if n, err := w.b.Settle(t.Context(), "", 0); err != nil || n != 0 {
 		t.Errorf("%d ranges settled again (%v), want 0", n, err)
 	}
-	if err := w.db.Write(t.Context(), func(tx hansa.Tx) error { return w.b.Fetched(tx, w.flow.ID, []string{"r7", "r8"}, w.now) }); err != nil {
+	if err := w.db.Write(t.Context(), func(tx hansa.Tx) error { return w.b.Fetched(tx, w.flow.ID, []string{"r7", "r8"}, false, w.now) }); err != nil {
 		t.Fatal(err)
 	}
 	got := map[string]string{}

@@ -216,7 +216,7 @@ func (g *keptRange) settle(tx hansa.Tx, part []Offered) error {
 		}
 		l.await(o.Version, g.silent, g.At)
 		l.climb(g.stepOf(o))
-		l.offeredIn(g.Range.ID)
+		l.offeredIn(g.ID)
 		if !fresh {
 			if err := l.save(tx); err != nil {
 				return err

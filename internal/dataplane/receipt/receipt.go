@@ -178,8 +178,9 @@ func (l *ladder) save(tx hansa.Tx) error {
 }
 
 // Fetched notes that the receiver of flow was handed these records' present
-// versions. Records without a ladder, and repeats, are passed over.
-func (b *Book) Fetched(tx hansa.Tx, flow hansa.FlowID, records []string, at time.Time) error {
+// versions; whole says that they are all that holds, so that it was told of each
+// end by its absence. Records without a ladder, and repeats, are passed over.
+func (b *Book) Fetched(tx hansa.Tx, flow hansa.FlowID, records []string, whole bool, at time.Time) error {
 	rows, err := tx.Query(`SELECT `+ladderColumns+` FROM receipt_ladders WHERE flow = ? AND fetched = 0 AND over = 0`, string(flow))
 	if err != nil {
 		return fmt.Errorf("read what is to be fetched: %w", err)
@@ -201,7 +202,8 @@ func (b *Book) Fetched(tx hansa.Tx, flow hansa.FlowID, records []string, at time
 		handed[id] = true
 	}
 	for _, l := range open {
-		if !handed[l.Record] {
+		absent := whole && l.Generation == Ending
+		if handed[l.Record] == absent { // in it while it should be over, or simply not in it
 			continue
 		}
 		l.Fetched = at.UnixMicro()

@@ -117,7 +117,7 @@ func (w *world) offer(id string, version int64, u hansa.Update) {
 
 func (w *world) fetch(ids ...string) {
 	w.Helper()
-	w.must(w.db.Write(w.Context(), func(tx hansa.Tx) error { return w.b.Fetched(tx, w.flow.ID, ids, w.now) }))
+	w.must(w.db.Write(w.Context(), func(tx hansa.Tx) error { return w.b.Fetched(tx, w.flow.ID, ids, false, w.now) }))
 }
 
 func (w *world) post(doc string) receipt.Answer {

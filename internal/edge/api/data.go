@@ -122,6 +122,9 @@ func (a *API) snapshotAs(w http.ResponseWriter, r *http.Request, by hansa.Actor)
 }
 
 func (a *API) sendSnapshot(w http.ResponseWriter, r *http.Request, q Ask) error {
+	q.Has = func(etag string) bool {
+		return r.Method == http.MethodHead || etagMatches(r.Header.Get("If-None-Match"), etag)
+	}
 	ans, err := a.Data.Snapshot(r.Context(), q)
 	if err != nil {
 		return err

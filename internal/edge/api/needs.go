@@ -16,6 +16,7 @@ type Ask struct {
 	Flow    hansa.FlowID
 	Purpose hansa.Purpose // as the caller named it; empty takes the credential's or the flow's only one
 	Format  hansa.Format
+	Has     func(etag string) bool // whether the caller has that document, or wants its head alone; nil is no
 }
 
 // Answer is one document ready to send.
