@@ -98,7 +98,8 @@ func sentence(s string) string {
 		return s
 	}
 	r, n := utf8.DecodeRuneInString(s)
-	if !strings.HasPrefix(s, "/") && unicode.IsLower(r) {
+	word, _, _ := strings.Cut(s, " ")
+	if !strings.ContainsAny(strings.TrimRight(word, ".,:"), "./") && unicode.IsLower(r) { // a file's name stays as it is
 		s = string(unicode.ToUpper(r)) + s[n:]
 	}
 	if last := s[len(s)-1]; last != '.' && last != '?' && last != '!' {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -159,7 +160,7 @@ func (convertCmd) examples() []string {
 	return []string{"hansa convert situations.xml --to geojson -o closures.geojson", "hansa convert situations.xml --to cifs --losses --zone Europe/Amsterdam"}
 }
 
-func (cmd *convertCmd) Run(ctx context.Context, p *printer) (err error) {
+func (cmd *convertCmd) Run(ctx context.Context, p *printer) error {
 	zone, err := time.LoadLocation(cmd.Zone)
 	if err != nil {
 		return &failure{exit: exitUsage, code: "usage", message: fmt.Sprintf("There is no time zone %q.", cmd.Zone), hint: again(p.args, cmd.Zone, "Europe/Amsterdam")}
@@ -173,16 +174,25 @@ func (cmd *convertCmd) Run(ctx context.Context, p *printer) (err error) {
 		return err
 	}
 	defer body.Close()
-	out := p.out
-	if cmd.Output != "" {
-		f, err := os.Create(cmd.Output)
+	if cmd.Output == "" {
+		return cmd.convert(ctx, p, p.out, writer, contentType, body, zone)
+	}
+	if info, err := os.Stat(cmd.Output); err == nil && !info.Mode().IsRegular() {
+		f, err := os.OpenFile(cmd.Output, os.O_WRONLY, 0) // a pipe or a device
 		if err != nil {
 			return err
 		}
-		defer func() { err = errors.Join(err, f.Sync(), f.Close()) }()
-		out = f
+		return errors.Join(cmd.convert(ctx, p, f, writer, contentType, body, zone), f.Close())
 	}
-	return cmd.convert(ctx, p, out, writer, contentType, body, zone)
+	f, err := os.CreateTemp(filepath.Dir(cmd.Output), "."+filepath.Base(cmd.Output)+"-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) //nolint:errcheck // gone already after the rename
+	if err = errors.Join(cmd.convert(ctx, p, f, writer, contentType, body, zone), f.Chmod(0o644), f.Sync(), f.Close()); err != nil {
+		return err // what lay there before stays
+	}
+	return os.Rename(f.Name(), cmd.Output)
 }
 
 // converted is what became of a file.
@@ -236,7 +246,7 @@ func (cmd *convertCmd) convert(ctx context.Context, p *printer, out io.Writer, w
 		}
 	}
 	rep.Written, rep.Left = taken-len(left), len(left)
-	p.say("%d in: %d written, %d refused on reading, %d that %s cannot say; %d losses.", taken+rep.Refused, rep.Written, rep.Refused, rep.Left, cmd.To, len(losses))
+	p.say("%d in: %d written, %d refused on reading, %d that %s cannot say; losses: %d.", taken+rep.Refused, rep.Written, rep.Refused, rep.Left, cmd.To, len(losses))
 	if cmd.Output != "" {
 		if done, err := p.show(rep); done && err != nil {
 			return err

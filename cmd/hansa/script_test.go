@@ -86,13 +86,13 @@ type control struct {
 	log    bytes.Buffer
 }
 
-func (c *control) Skip(...any)                        { panic(errControl) }
+func (*control) Skip(...any)                          { panic(errControl) }
 func (c *control) Fatal(a ...any)                     { c.Log(a...); c.FailNow() }
-func (c *control) Parallel()                          {}
+func (*control) Parallel()                            {}
 func (c *control) Log(a ...any)                       { fmt.Fprintln(&c.log, a...) }
 func (c *control) FailNow()                           { c.failed = true; panic(errControl) }
 func (c *control) Run(_ string, f func(testscript.T)) { f(c) }
-func (c *control) Verbose() bool                      { return false }
+func (*control) Verbose() bool                        { return false }
 
 // ownFolders keeps a script from the machine's own nodes, contexts and files.
 func ownFolders(e *testscript.Env) error {
@@ -106,6 +106,7 @@ func ownFolders(e *testscript.Env) error {
 	e.Setenv("HOME", filepath.Join(e.WorkDir, "home"))
 	e.Setenv("HANSA_CONFIG", filepath.Join(e.WorkDir, "home", "hansa"))
 	e.Setenv("TZ", "UTC")
+	e.Setenv("GORACE", "atexit_sleep_ms=0") // with -race every process would else wait a second at its end
 	e.Values[processesKey{}] = map[string]*started{}
 	return nil
 }
@@ -242,16 +243,16 @@ func begin(ts *testscript.TestScript, name string, args []string, says func(stri
 			path = filepath.Join(dir, args[0])
 		}
 	}
-	p := &started{cmd: exec.Command(path, args[1:]...), done: make(chan struct{})} //nolint:noctx // ended by Defer, at the latest
+	p := &started{cmd: exec.Command(path, args[1:]...), done: make(chan struct{})}
 	p.cmd.Dir = ts.MkAbs(".")
-	for _, v := range []string{"PATH", "HOME", "TMPDIR", "XDG_RUNTIME_DIR", "HANSA_CONFIG", "TZ", "GOCOVERDIR"} {
+	for _, v := range []string{"PATH", "HOME", "TMPDIR", "XDG_RUNTIME_DIR", "HANSA_CONFIG", "TZ", "GORACE", "GOCOVERDIR"} {
 		p.cmd.Env = append(p.cmd.Env, v+"="+ts.Getenv(v))
 	}
 	p.cmd.Stdout = &p.out
 	stderr, err := p.cmd.StderrPipe()
 	ts.Check(err)
 	ts.Check(p.cmd.Start())
-	ts.Value(processesKey{}).(map[string]*started)[name] = p //nolint:errcheck,forcetypeassert // ownFolders put it there
+	ts.Value(processesKey{}).(map[string]*started)[name] = p
 	ts.Defer(func() { _ = p.cmd.Process.Kill(); <-p.done })
 	heard := make(chan struct{})
 	go func() {
@@ -314,7 +315,7 @@ func verbAwait(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: await NAME TEXT")
 	}
-	p := ts.Value(processesKey{}).(map[string]*started)[args[0]] //nolint:errcheck,forcetypeassert // ownFolders put it there
+	p := ts.Value(processesKey{}).(map[string]*started)[args[0]]
 	for range 2000 {
 		if text := p.out.String() + p.says.String(); text != "" && strings.Contains(text, args[1]) {
 			return
@@ -350,7 +351,7 @@ func verbEnd(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 3 {
 		ts.Fatalf("usage: end NAME INT|TERM CODE")
 	}
-	p := ts.Value(processesKey{}).(map[string]*started)[args[0]] //nolint:errcheck,forcetypeassert // ownFolders put it there
+	p := ts.Value(processesKey{}).(map[string]*started)[args[0]]
 	if p == nil {
 		ts.Fatalf("%s does not run", args[0])
 	}
