@@ -66,6 +66,19 @@ type Doc struct {
 	Label     hansa.Label
 	Contact   string
 	Update    time.Duration // the dataset's update promise
+
+	// Lost, when set, takes the losses of a record as it is written, and Write
+	// need not hold and return them.
+	Lost func([]hansa.Loss)
+}
+
+// Tell hands lost to Lost, or adds it to losses.
+func (d Doc) Tell(losses, lost []hansa.Loss) []hansa.Loss {
+	if d.Lost == nil {
+		return append(losses, lost...)
+	}
+	d.Lost(lost)
+	return losses
 }
 
 // Writer writes documents. A record that the format cannot say without making it

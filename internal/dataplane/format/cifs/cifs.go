@@ -83,7 +83,7 @@ func (x writer) Write(w io.Writer, doc format.Doc, records iter.Seq[*hansa.Recor
 	var losses []hansa.Loss
 	for r := range records {
 		incidents, lost := x.plan(r, doc)
-		losses = append(losses, lost...)
+		losses = doc.Tell(losses, lost)
 		for i := range incidents {
 			b, err := x.encode(&incidents[i])
 			if err != nil {

@@ -68,7 +68,7 @@ func (writer) Write(w io.Writer, doc format.Doc, records iter.Seq[*hansa.Record]
 	sep := "\n"
 	for r := range records {
 		features, lost := plan(r, doc)
-		losses = append(losses, lost...)
+		losses = doc.Tell(losses, lost)
 		for i := range features {
 			b, err := json.Marshal(&features[i])
 			if err != nil {
