@@ -231,29 +231,42 @@ func (cmd *convertCmd) convert(ctx context.Context, p *printer, out io.Writer, w
 		}
 	}
 	doc := format.Doc{Publisher: cmd.Title, Country: "eu", Made: now, Zone: zone, Lang: cmd.Lang}
+	lost, last := 0, ""
+	doc.Lost = func(losses []hansa.Loss) {
+		lost += len(losses)
+		for _, l := range losses {
+			if l.Kind == hansa.LossRefused && l.Record != last {
+				rep.Left, last = rep.Left+1, l.Record
+			}
+			cmd.lost(p, &rep, l)
+		}
+	}
 	losses, err := writer.Write(out, doc, records)
 	if err = errors.Join(err, broken); err != nil {
 		return err
 	}
-	left := map[string]bool{}
-	for _, l := range losses {
-		if l.Kind == hansa.LossRefused {
-			left[l.Record] = true
-		}
-		if cmd.Losses || l.Kind == hansa.LossRefused {
-			rep.Losses = append(rep.Losses, l)
-			p.say("%s  %s  %s: %s", paint(p.colourErr, yellow, string(l.Kind)), clean(l.Record), l.Field, clean(strings.TrimSpace(l.Value+" "+l.Reason)))
-		}
-	}
-	rep.Written, rep.Left = taken-len(left), len(left)
-	p.say("%d in: %d written, %d refused on reading, %d that %s cannot say; losses: %d.", taken+rep.Refused, rep.Written, rep.Refused, rep.Left, cmd.To, len(losses))
+	doc.Lost(losses)
+	rep.Written = taken - rep.Left
+	p.say("%d in: %d written, %d refused on reading, %d that %s cannot say; losses: %d.", taken+rep.Refused, rep.Written, rep.Refused, rep.Left, cmd.To, lost)
 	if cmd.Output != "" {
 		if done, err := p.show(rep); done && err != nil {
 			return err
 		}
 	}
-	if taken > 0 && len(left) == taken {
+	if taken > 0 && rep.Left == taken {
 		return &failure{exit: exitRefused, code: string(hansa.CodeRefusedFormat), message: fmt.Sprintf("%s in, and none that %s can say.", count(taken, "record"), cmd.To), hint: again(p.args, cmd.To, "geojson")}
 	}
 	return nil
+}
+
+// lost says what was lost of a record, when it was asked for or left out. The
+// report keeps at most lintKept of them.
+func (cmd *convertCmd) lost(p *printer, rep *converted, l hansa.Loss) {
+	if !cmd.Losses && l.Kind != hansa.LossRefused {
+		return
+	}
+	if len(rep.Losses) < lintKept && p.json {
+		rep.Losses = append(rep.Losses, l)
+	}
+	p.say("%s  %s  %s: %s", paint(p.colourErr, yellow, string(l.Kind)), clean(l.Record), l.Field, clean(strings.TrimSpace(l.Value+" "+l.Reason)))
 }

@@ -77,6 +77,8 @@ func TestStreams(t *testing.T) {
 		{args: "convert - --as ndjson --to ndjson"},
 		{args: "convert - --as ndjson --to geojson"},
 		{args: "convert - --as datex2 --to ndjson", xml: true},
+		{args: "convert - --as ndjson --to cifs"},
+		{args: "convert - --as ndjson --to wzdx"},
 		{args: "lint - --as ndjson --json", grows: true},
 	} {
 		in := &endless{line: recordLine}
