@@ -62,6 +62,7 @@ const (
 	RightPublish Right = "publish" // put records into datasets that its party owns
 	RightReceipt Right = "receipt" // send receipts for flows that its party receives
 	RightControl Right = "control" // close, reopen and extend for its party
+	RightManage  Right = "manage"  // keep its party's credentials, users, datasets, feeds and flows
 	RightAdmin   Right = "admin"   // operate the node: backup, replay, explain, see every delivery
 )
 
@@ -69,7 +70,8 @@ const (
 // nothing.
 type Actor struct {
 	Party      PartyID
-	Credential string // id of the credential; empty for the administrator's own socket
+	Credential string // id of the credential; empty for a person, and for the administrator's own socket
+	User       string // opaque id of the person who is signed in; empty for a program
 	Rights     []Right
 	Purposes   []Purpose // empty: those of the flow
 	Test       bool      // a test credential reaches test flows only
@@ -83,4 +85,13 @@ func (a Actor) May(r Right) bool {
 		}
 	}
 	return false
+}
+
+// ID is what records and the journal call a: the opaque id of the person or of
+// the credential. It is empty for the administrator's own socket.
+func (a Actor) ID() string {
+	if a.User != "" {
+		return a.User
+	}
+	return a.Credential
 }

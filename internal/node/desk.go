@@ -104,7 +104,7 @@ func (d *desk) record(ctx context.Context, by hansa.Actor, set *hansa.Dataset, p
 		s.Incident = other.Situation.Incident
 		s.Related.Parent = other.ID
 	}
-	r := &hansa.Record{Kind: hansa.KindSituation, ID: id, Version: 1, Created: now, Updated: now, Published: now, Update: hansa.Insert, Situation: s, Provenance: hansa.Provenance{System: "desk", EnteredBy: by.Credential}}
+	r := &hansa.Record{Kind: hansa.KindSituation, ID: id, Version: 1, Created: now, Updated: now, Published: now, Update: hansa.Insert, Situation: s, Provenance: hansa.Provenance{System: "desk", EnteredBy: by.ID()}}
 	if o.Test {
 		r.Mode = hansa.Test
 	}
@@ -156,7 +156,7 @@ func (d *desk) Change(ctx context.Context, by hansa.Actor, id, what string, o ap
 	r, s := *old, *old.Situation
 	r.Situation, r.Version, r.Updated, r.Update = &s, old.Version+1, now, hansa.Modify
 	r.Original, r.OriginalType, r.Defects, r.Cursor, r.Received = nil, "", nil, "", time.Time{}
-	r.Provenance.EnteredBy = by.Credential
+	r.Provenance.EnteredBy = by.ID()
 	switch what {
 	case "reopen":
 		r.Update, s.Lifecycle, s.ActualEnd = hansa.End, hansa.Ended, &now
@@ -190,7 +190,7 @@ func (d *desk) publish(ctx context.Context, by hansa.Actor, set *hansa.Dataset, 
 		return api.Closure{}, err
 	}
 	err = d.node.db.Write(ctx, func(tx hansa.Tx) error {
-		_, err := d.node.journal.Act(tx, by.Party, act, []byte(`{"record":"`+r.ID+`","by":"`+by.Credential+`"}`), d.node.wall())
+		_, err := d.node.journal.Act(tx, by.Party, act, []byte(`{"record":"`+r.ID+`","by":"`+by.ID()+`"}`), d.node.wall())
 		return err
 	})
 	if err != nil {
