@@ -329,20 +329,25 @@ func verbAwait(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Fatalf("%s never wrote %q", args[0], args[1])
 }
 
-// verbNewest: newest NAME keeps the id of the newest closure, once there is one.
+// verbNewest: newest NAME [ARGS...] keeps the first word that hansa with ARGS
+// prints, once there is one; without ARGS the id of the newest closure.
 func verbNewest(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 1 {
-		ts.Fatalf("usage: newest NAME")
+	if neg || len(args) < 1 {
+		ts.Fatalf("usage: newest NAME [ARGS...]")
+	}
+	ask := args[1:]
+	if len(ask) == 0 {
+		ask = []string{"closures", "--format", "{{range .Closures}}{{.ID}} {{end}}"}
 	}
 	for range 200 {
-		ts.Check(ts.Exec("hansa", "closures", "--format", "{{range .Closures}}{{.ID}} {{end}}"))
+		ts.Check(ts.Exec("hansa", ask...))
 		if ids := strings.Fields(ts.ReadFile("stdout")); len(ids) > 0 {
 			ts.Setenv(args[0], ids[0])
 			return
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-	ts.Fatalf("no closure came")
+	ts.Fatalf("hansa %s prints nothing", strings.Join(ask, " "))
 }
 
 // verbEnd: end NAME SIGNAL CODE ends a process, and wants its exit code. What it
