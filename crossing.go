@@ -63,12 +63,15 @@ const (
 	FeedLate    FeedStatus = "late"
 	FeedSilent  FeedStatus = "silent"
 	FeedFailing FeedStatus = "failing"
-	FeedHeld    FeedStatus = "held" // an empty or shrunken snapshot waits for a person
+	FeedHeld    FeedStatus = "held"   // an empty or shrunken snapshot waits for a person
+	FeedDrift   FeedStatus = "drift"  // most of what it gives cannot be read any more
+	FeedPaused  FeedStatus = "paused" // a person paused it
 )
 
 // FeedState is how a source does, and since when.
 type FeedState struct {
 	Feed     string     `json:"feed"`
+	Party    PartyID    `json:"party"`
 	Dataset  DatasetID  `json:"dataset"`
 	Status   FeedStatus `json:"status"`
 	Since    time.Time  `json:"since"`

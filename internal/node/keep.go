@@ -195,38 +195,54 @@ func (n *Node) trim(ctx context.Context) error {
 // ageMax is how long records and evidence are kept where nothing else is said.
 const ageMax = 400 * 24 * time.Hour
 
-// pump offers what is new in each dataset to its flows, as it comes.
+// pump offers what is new in each dataset to its flows, as it comes; what is added
+// while the node runs too.
 func (n *Node) pump(ctx context.Context) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
-	n.line.mu.RLock()
-	byKey := map[hansa.Key]*course{}
-	for _, c := range n.line.courses {
-		byKey[hansa.Key{Party: c.flow.From, Dataset: c.dataset.ID}] = c
-	}
-	n.line.mu.RUnlock()
-	for key, c := range byKey {
-		wg.Go(func() {
-			for ctx.Err() == nil {
-				changed := n.stream.Of(key.Party).Changed(key.Dataset)
-				err := n.line.offer(ctx, c)
-				n.problem(ctx, "offer", err)
-				n.changed.soon()
-				wait := time.NewTimer(time.Minute)
-				if err != nil {
-					wait.Reset(time.Second)
-				}
-				select {
-				case <-ctx.Done():
-				case <-changed:
-					pause(ctx, gatherFor)
-				case <-wait.C:
-				}
-				wait.Stop()
+	running := map[hansa.Key]bool{}
+	for {
+		again := n.loaded.wait()
+		n.line.mu.RLock()
+		var fresh []*course
+		for _, c := range n.line.courses {
+			key := hansa.Key{Party: c.flow.From, Dataset: c.dataset.ID}
+			if !running[key] {
+				running[key] = true
+				fresh = append(fresh, c)
 			}
-		})
+		}
+		n.line.mu.RUnlock()
+		for _, c := range fresh {
+			wg.Go(func() { n.pumpOne(ctx, c) })
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-again:
+		}
 	}
-	return nil
+}
+
+// pumpOne offers what is new in the dataset of c.
+func (n *Node) pumpOne(ctx context.Context, c *course) {
+	for ctx.Err() == nil {
+		changed := n.stream.Of(c.flow.From).Changed(c.dataset.ID)
+		err := n.line.offer(ctx, c)
+		n.problem(ctx, "offer", err)
+		n.changed.soon()
+		wait := time.NewTimer(time.Minute)
+		if err != nil {
+			wait.Reset(time.Second)
+		}
+		select {
+		case <-ctx.Done():
+		case <-changed:
+			pause(ctx, gatherFor)
+		case <-wait.C:
+		}
+		wait.Stop()
+	}
 }
 
 // checkTail checks what came last, before anything is served.

@@ -115,10 +115,20 @@ func (l *line) ask(c *course, purpose hansa.Purpose, f hansa.Format) gate.Ask {
 // waits are the verdicts that time alone will change: they stop a flow's cursor.
 var waits = []hansa.Rule{gate.NotYet, gate.Window, gate.Delay, gate.Paused}
 
+// same returns the flow of v, unless its terms have changed since it was opened:
+// others may share the view that had the old ones.
+func (l *line) same(v deliver.View) (*course, error) {
+	c, err := l.course(v.Flow.ID)
+	if err == nil && c.gate.ViewKey(v.Format) != v.Key {
+		err = hansa.Errorf(hansa.Conflict, "the terms of the flow have changed").WithHint("connect again")
+	}
+	return c, err
+}
+
 // Events: stream, then gate, then format. A record that the terms hold back for a
 // while ends the run before it, so that it is seen when its time has come.
 func (l *line) Events(ctx context.Context, v deliver.View, since hansa.Cursor, limit int) ([]deliver.Event, hansa.Cursor, error) {
-	c, err := l.course(v.Flow.ID)
+	c, err := l.same(v)
 	if err != nil {
 		return nil, since, err
 	}
@@ -203,7 +213,7 @@ func internal(t hansa.Text) bool { return t.Kind == "internal" }
 
 // Snapshot: stream, then gate, then format, over the present state.
 func (l *line) Snapshot(ctx context.Context, v deliver.View) (deliver.Snapshot, error) {
-	c, err := l.course(v.Flow.ID)
+	c, err := l.same(v)
 	if err != nil {
 		return deliver.Snapshot{}, err
 	}

@@ -198,8 +198,10 @@ func (n *Node) load(ctx context.Context) error {
 		return err
 	}
 	n.line.mu.Lock()
-	defer n.line.mu.Unlock()
-	return n.line.fill(datasets, flows, at)
+	err = n.line.fill(datasets, flows, at)
+	n.line.mu.Unlock()
+	n.loaded.now()
+	return err
 }
 
 // pumped reads how far each pump has come.

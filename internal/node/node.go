@@ -82,6 +82,7 @@ type Node struct {
 	doors   *doors
 	tick    *beat
 	changed *beat // something that the room shows
+	loaded  *beat // datasets or flows changed
 
 	mu       sync.RWMutex // guards all below
 	parties  map[hansa.PartyID]hansa.Party
@@ -103,7 +104,7 @@ const (
 // and a restore that is not signed for yet, are caught up before it returns.
 func Open(ctx context.Context, cfg Config) (_ *Node, err error) {
 	n := &Node{
-		cfg: cfg, log: cfg.Log, wall: time.Now, clock: cfg.Clock, own: cfg.Own, tick: newBeat(), changed: newBeat(),
+		cfg: cfg, log: cfg.Log, wall: time.Now, clock: cfg.Clock, own: cfg.Own, tick: newBeat(), changed: newBeat(), loaded: newBeat(),
 		parties: map[hansa.PartyID]hansa.Party{}, places: map[hansa.PartyID]*network.Network{}, lists: map[hansa.FlowID]string{}, problems: map[string]string{},
 	}
 	if n.clock == nil {
@@ -145,6 +146,8 @@ func migrations() (all []hansa.Migration) {
 		`CREATE TABLE node_pump (party TEXT NOT NULL, dataset TEXT NOT NULL, at TEXT NOT NULL, PRIMARY KEY (party, dataset))`,
 		`CREATE TABLE node_held (flow TEXT NOT NULL, record TEXT NOT NULL, PRIMARY KEY (flow, record))`,
 		`CREATE TABLE node_epoch (epoch TEXT NOT NULL PRIMARY KEY)`,
+	}}, hansa.Migration{Room: "node", Number: 2, Statements: []string{
+		`CREATE TABLE node_host (host TEXT NOT NULL PRIMARY KEY, party TEXT NOT NULL)`,
 	}})
 }
 
@@ -229,6 +232,12 @@ func (n *Node) rooms(ctx context.Context) (err error) {
 		CheckURL: n.client.CheckURL, HandedOver: n.line.handed, Jitter: rand.Float64,
 	})
 	if n.feeds, err = n.openFeeds(); err != nil {
+		return err
+	}
+	if err := n.feeds.Open(ctx); err != nil {
+		return err
+	}
+	if err := n.openHosts(ctx); err != nil {
 		return err
 	}
 	n.desk = &desk{node: n}

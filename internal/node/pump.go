@@ -242,3 +242,19 @@ func (l *line) flowsOf(key hansa.Key) (list []*course) {
 	}
 	return list
 }
+
+// offerPresent offers what holds now to a flow that is new or has new terms.
+func (l *line) offerPresent(ctx context.Context, c *course) error {
+	if err := l.offer(ctx, c); err != nil {
+		return err
+	}
+	recs, _, err := l.node.stream.Of(c.flow.From).Present(ctx, c.dataset.ID, false)
+	if err != nil && hansa.KindOf(err) != hansa.NotFound {
+		return err
+	}
+	o, err := l.sort(ctx, c, recs)
+	if err != nil {
+		return err
+	}
+	return l.node.db.Write(ctx, func(tx hansa.Tx) error { return l.offerTo(tx, o) })
+}

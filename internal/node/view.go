@@ -21,7 +21,7 @@ func (n *Node) openDoors(ctx context.Context) error {
 		formats = append(formats, api.FormatInfo{Name: c.Name, Title: c.Title, MediaType: c.MediaType, Ext: c.Ext, Reads: c.Reader != nil, Writes: c.Writer != nil})
 	}
 	a := api.New(api.Config{
-		Data: serving{n}, Intake: serving{n}, Subscriptions: serving{n}, Receipts: serving{n}, Desk: n.desk, Evidence: proofs{n}, Operator: operator{n},
+		Data: serving{n}, Intake: serving{n}, Subscriptions: serving{n}, Receipts: serving{n}, Desk: n.desk, Evidence: proofs{n}, Operator: operator{n}, Admin: admins{n},
 		Formats: formats, Version: n.cfg.Version, Schemas: map[string][]byte{"record-1.json": record.Schema()},
 	})
 	for _, e := range a.Endpoints() {

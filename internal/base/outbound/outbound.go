@@ -19,6 +19,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -59,6 +60,37 @@ type Config struct {
 type Client struct {
 	cfg  Config
 	http *http.Client
+
+	mu    sync.RWMutex    // guards hosts
+	hosts map[string]bool // registered since the client was made
+}
+
+// HostsMax bounds the hosts that are registered while the node runs.
+const HostsMax = 10_000
+
+// Register lets a public host be called over https on port 443 from now on. A name
+// that is no host's is refused.
+func (c *Client) Register(host string) error {
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	if err := checkName(host); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.hosts) >= HostsMax {
+		return hansa.Errorf(hansa.Busy, "at most %d hosts are registered", HostsMax)
+	}
+	if c.hosts == nil {
+		c.hosts = map[string]bool{}
+	}
+	c.hosts[host] = true
+	return nil
+}
+
+func (c *Client) registered(host string) bool {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.cfg.Any || c.hosts[host] || slices.Contains(c.cfg.Registered, host) || slices.Contains(c.cfg.PlainHTTP, host)
 }
 
 // Request is one call.
@@ -163,8 +195,8 @@ func (c *Client) checkHost(u *url.URL) error {
 	if err := checkName(host); err != nil {
 		return err
 	}
-	if !c.cfg.Any && !slices.Contains(c.cfg.Registered, host) && !slices.Contains(c.cfg.PlainHTTP, host) {
-		return hansa.Errorf(hansa.Denied, "the host %s is not registered", host).With(hansa.CodeAddress).WithHint("add it to hosts in the configuration")
+	if !c.registered(host) {
+		return hansa.Errorf(hansa.Denied, "the host %s is not registered", host).With(hansa.CodeAddress).WithHint("let the node's operator add it: to the party by hansa parties change NAME --host " + host + ", or to hosts in the configuration")
 	}
 	return nil
 }

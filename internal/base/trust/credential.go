@@ -87,7 +87,7 @@ func (c *CredentialSpec) validate() error {
 	}
 	for _, right := range c.Rights {
 		switch right {
-		case hansa.RightRead, hansa.RightPublish, hansa.RightReceipt, hansa.RightControl, hansa.RightAdmin:
+		case hansa.RightRead, hansa.RightPublish, hansa.RightReceipt, hansa.RightControl, hansa.RightManage, hansa.RightAdmin:
 		default:
 			return hansa.Fielded("/rights", "there is no right %q", right)
 		}

@@ -10,6 +10,7 @@ import (
 	"iter"
 	"log/slog"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -54,6 +55,7 @@ type Feed struct {
 	// Shrink is the share of the last snapshot below which the next is held back;
 	// 0 is a half.
 	Shrink float64
+	Paused bool // it is not asked
 }
 
 // Fetcher gets an address; the body is decompressed and bounded.
@@ -91,57 +93,106 @@ type Report struct {
 	Broken                               string // where the answer broke off
 }
 
-// Feeds runs the sources of a node.
+// Feeds runs the sources of a node. Its methods may be called by many at once.
 type Feeds struct {
-	cfg  Config
-	list []*source
+	cfg Config
+
+	mu    sync.RWMutex // guards all below
+	list  []*source
+	spawn func(*source) // runs a source; nil while nothing runs
 }
 
 // source is a feed with what is known of it.
 type source struct {
 	Feed
-	mu    sync.Mutex // one step at a time; guards state
-	state state
+	configured bool       // it stands in the configuration file
+	mu         sync.Mutex // one step at a time; guards state
+	state      state
+
+	stop context.CancelFunc // ends it; nil while it does not run. The feeds' mutex guards it
 }
 
-// New returns feeds that are not running yet.
+// New returns feeds that are not running yet; list are those of the configuration.
 func New(cfg Config, list []Feed) (*Feeds, error) {
 	if len(list) > FeedsMax {
 		return nil, hansa.Errorf(hansa.Busy, "a node has at most %d feeds", FeedsMax)
 	}
 	fs := &Feeds{cfg: cfg}
-	seen := map[string]bool{}
 	for _, f := range list {
-		switch {
-		case !hansa.ValidName(f.ID) || seen[f.ID]:
-			return nil, hansa.Fielded("feeds.name", "a feed's name is 1 to 63 of a-z, 0-9 and hyphen, and stands once; not %q", f.ID)
-		case (f.URL == "") == (f.Path == ""):
-			return nil, hansa.Fielded("feeds."+f.ID, "a feed has a url or a path")
-		case f.Kind != Snapshot && f.Kind != Delta:
-			return nil, hansa.Fielded("feeds."+f.ID+".kind", "a feed gives snapshot or delta, not %q", f.Kind)
-		case f.Every < everyLeast:
-			return nil, hansa.Fielded("feeds."+f.ID+".every", "a feed is asked at most once a second")
+		if err := f.complete(); err != nil {
+			return nil, err
 		}
-		seen[f.ID] = true
-		if f.Silent == 0 {
-			f.Silent = 3 * f.Every
+		if fs.index(f.ID) >= 0 {
+			return nil, hansa.Fielded("feeds.name", "a feed's name stands once; not %q", f.ID)
 		}
-		if f.Shrink == 0 {
-			f.Shrink = 0.5
-		}
-		fs.list = append(fs.list, &source{Feed: f})
+		fs.list = append(fs.list, &source{Feed: f, configured: true})
 	}
 	return fs, nil
 }
 
-// Run asks each source at its pace until ctx ends.
+// complete checks f and fills what it leaves open.
+func (f *Feed) complete() error {
+	switch {
+	case !hansa.ValidName(f.ID):
+		return hansa.Fielded("feeds.name", "a feed's name is 1 to 63 of a-z, 0-9 and hyphen, not %q", f.ID)
+	case (f.URL == "") == (f.Path == ""):
+		return hansa.Fielded("feeds."+f.ID, "a feed has a url or a path")
+	case f.Kind != Snapshot && f.Kind != Delta:
+		return hansa.Fielded("feeds."+f.ID+".kind", "a feed gives snapshot or delta, not %q", f.Kind)
+	case f.Every < everyLeast:
+		return hansa.Fielded("feeds."+f.ID+".every", "a feed is asked at most once a second")
+	}
+	if f.Silent == 0 {
+		f.Silent = 3 * f.Every
+	}
+	if f.Shrink == 0 {
+		f.Shrink = 0.5
+	}
+	return nil
+}
+
+// index finds a source; -1 is none. fs.mu is held.
+func (fs *Feeds) index(id string) int {
+	return slices.IndexFunc(fs.list, func(s *source) bool { return s.ID == id })
+}
+
+// Run asks each source at its pace until ctx ends; what is saved meanwhile too.
 func (fs *Feeds) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
-	for _, s := range fs.list {
-		wg.Go(func() { fs.follow(ctx, s) })
+	fs.mu.Lock()
+	fs.spawn = func(s *source) {
+		own, stop := context.WithCancel(ctx)
+		s.stop = stop
+		wg.Go(func() { fs.follow(own, s) })
 	}
+	for _, s := range fs.list {
+		fs.start(s)
+	}
+	fs.mu.Unlock()
+	<-ctx.Done()
+	fs.mu.Lock()
+	fs.spawn = nil
+	for _, s := range fs.list {
+		s.end()
+	}
+	fs.mu.Unlock()
 	wg.Wait()
 	return nil
+}
+
+// start runs s unless it is paused. fs.mu is held.
+func (fs *Feeds) start(s *source) {
+	if fs.spawn != nil && !s.Paused {
+		fs.spawn(s)
+	}
+}
+
+// end stops s. The feeds' mutex is held.
+func (s *source) end() {
+	if s.stop != nil {
+		s.stop()
+		s.stop = nil
+	}
 }
 
 // follow asks one source again and again.
@@ -171,12 +222,16 @@ func (fs *Feeds) Step(ctx context.Context, id string) (Report, error) {
 }
 
 func (fs *Feeds) find(id string) (*source, error) {
-	for _, s := range fs.list {
-		if s.ID == id {
-			return s, nil
-		}
+	fs.mu.RLock()
+	defer fs.mu.RUnlock()
+	if i := fs.index(id); i >= 0 {
+		return fs.list[i], nil
 	}
-	return nil, hansa.Errorf(hansa.NotFound, "there is no feed %q", id)
+	return nil, notThere(id)
+}
+
+func notThere(id string) error {
+	return hansa.Errorf(hansa.NotFound, "there is no feed %q", id).WithHint("hansa feeds list")
 }
 
 // Release accepts the snapshot that is held back: the next one like it is taken
@@ -201,8 +256,11 @@ func (fs *Feeds) Release(ctx context.Context, id string) error {
 
 // States says how each source does, now.
 func (fs *Feeds) States(ctx context.Context) ([]hansa.FeedState, error) {
-	out := make([]hansa.FeedState, 0, len(fs.list))
-	for _, s := range fs.list {
+	fs.mu.RLock()
+	list := slices.Clone(fs.list)
+	fs.mu.RUnlock()
+	out := make([]hansa.FeedState, 0, len(list))
+	for _, s := range list {
 		s.mu.Lock()
 		err := s.load(ctx, fs.cfg.DB)
 		st := s.state
@@ -211,7 +269,7 @@ func (fs *Feeds) States(ctx context.Context) ([]hansa.FeedState, error) {
 			return nil, err
 		}
 		status, since, why := s.status(&st, fs.cfg.Now())
-		out = append(out, hansa.FeedState{Feed: s.ID, Dataset: s.Dataset, Status: status, Since: since, LastGood: st.Good, LastTry: st.Tried, Reason: why, Records: st.Count})
+		out = append(out, hansa.FeedState{Feed: s.ID, Dataset: s.Dataset, Party: s.Party, Status: status, Since: since, LastGood: st.Good, LastTry: st.Tried, Reason: why, Records: st.Count})
 	}
 	return out, nil
 }

@@ -16,6 +16,10 @@ func Migrations() []hansa.Migration {
 	return []hansa.Migration{{Room: "feed", Number: 1, Statements: []string{
 		`CREATE TABLE feed_state (party TEXT NOT NULL, feed TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (party, feed))`,
 		`CREATE TABLE feed_seen (party TEXT NOT NULL, feed TEXT NOT NULL, id TEXT NOT NULL, digest BLOB NOT NULL, PRIMARY KEY (party, feed, id))`,
+	}}, {Room: "feed", Number: 2, Statements: []string{
+		`CREATE TABLE feed_source (party TEXT NOT NULL, feed TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (party, feed))`,
+		`CREATE TABLE feed_answer (party TEXT NOT NULL, feed TEXT NOT NULL, good BIGINT NOT NULL, at BIGINT NOT NULL, whole BIGINT NOT NULL, why TEXT NOT NULL, body BLOB NOT NULL,
+			PRIMARY KEY (party, feed, good))`,
 	}}}
 }
 
@@ -31,6 +35,9 @@ type state struct {
 	Why      string            `json:"why,omitempty"`    // it fails
 	Fails    int               `json:"fails,omitzero"`   // in a row
 	Count    int               `json:"count"`            // records in the last good answer
+	In       int               `json:"in,omitzero"`      // facts in it, refused ones too
+	Refused  int               `json:"refused,omitzero"` // of those
+	Drift    time.Time         `json:"drift,omitzero"`   // since when most of them are refused
 	Held     int               `json:"held,omitzero"`    // records that the snapshot held back would end
 	HeldHas  int               `json:"heldHas,omitzero"` // records that it has
 	HeldAt   time.Time         `json:"heldAt,omitzero"`
@@ -78,12 +85,16 @@ func (s *source) save(ctx context.Context, db hansa.DB) error {
 // status says how a source does at now, since when, and why.
 func (s *source) status(st *state, now time.Time) (hansa.FeedStatus, time.Time, string) {
 	switch {
+	case s.Paused:
+		return hansa.FeedPaused, st.Tried, "it was paused by a person"
 	case st.Held > 0 && !st.Released:
 		return hansa.FeedHeld, st.HeldAt, fmt.Sprintf("a snapshot of %d records would end %d; it is held back until a person accepts it or a fuller one comes", st.HeldHas, st.Held)
 	case !st.Good.IsZero() && now.Sub(st.Good) > s.Silent:
 		return hansa.FeedSilent, st.Good.Add(s.Silent), why(st.Why, "nothing could be read since")
 	case st.Fails > 0:
 		return hansa.FeedFailing, st.Bad, st.Why
+	case !st.Drift.IsZero():
+		return hansa.FeedDrift, st.Drift, fmt.Sprintf("%d of %d records cannot be read: has its form changed?", st.Refused, st.In)
 	case st.Good.IsZero() && st.Tried.IsZero():
 		return hansa.FeedLate, now, "it has not been asked yet"
 	case now.Sub(st.Good) > s.Every+s.Every/2:
@@ -117,6 +128,20 @@ func (st *state) failed(now time.Time, err error) {
 // well notes that an answer was read to its end.
 func (st *state) well(now time.Time) {
 	st.Good, st.Fails, st.Why, st.Bad = now, 0, "", time.Time{}
+}
+
+// drifts notes how much of an answer could be read: most of it must be.
+func (st *state) drifts(rep *Report, now time.Time) {
+	if rep.NotModified {
+		return
+	}
+	st.In, st.Refused = rep.In, rep.Refused
+	switch {
+	case 2*rep.Refused <= rep.In:
+		st.Drift = time.Time{}
+	case st.Drift.IsZero():
+		st.Drift = now
+	}
 }
 
 // next is how long to wait before the next attempt: the pace when it is well, a

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strconv"
 	"time"
@@ -43,6 +44,7 @@ func (fs *Feeds) step(ctx context.Context, s *source) (Report, time.Duration, er
 		s.state.failed(now, errors.New("the answer broke off: "+rep.Broken))
 	default:
 		s.state.well(now)
+		s.state.drifts(&rep, now)
 	}
 	return rep, fs.next(s, after), errors.Join(err, s.save(ctx, fs.cfg.DB))
 }
@@ -78,6 +80,38 @@ func (fs *Feeds) poll(ctx context.Context, s *source) (rep Report, after time.Du
 		s.state.ETag, s.state.Modified = answered.Get("ETag"), answered.Get("Last-Modified")
 	}
 	return rep, after, err
+}
+
+// once opens what the source says now, whatever it said before.
+func (fs *Feeds) once(ctx context.Context, s *source) (io.ReadCloser, string, error) {
+	if s.URL == "" {
+		info, err := os.Stat(s.Path)
+		if err != nil {
+			return nil, "", hansa.Errorf(hansa.NotFound, "%s cannot be read: %w", s.Path, err)
+		}
+		name := s.Path
+		if info.IsDir() {
+			entries, err := os.ReadDir(s.Path)
+			if err != nil {
+				return nil, "", err
+			}
+			i := slices.IndexFunc(entries, func(e os.DirEntry) bool { return e.Type().IsRegular() && e.Name()[0] != '.' })
+			if i < 0 {
+				return nil, "", hansa.Errorf(hansa.NotFound, "the folder %s has no file yet", s.Path)
+			}
+			name = filepath.Join(s.Path, entries[i].Name())
+		}
+		f, err := os.Open(name)
+		return f, "", err
+	}
+	status, answered, body, err := fs.cfg.Fetch.Fetch(ctx, s.URL, s.Header.Clone())
+	if err != nil {
+		return nil, "", err
+	}
+	if status != http.StatusOK {
+		return nil, "", errors.Join(hansa.Errorf(hansa.Busy, "the source answered %d %s", status, http.StatusText(status)), body.Close())
+	}
+	return body, answered.Get("Content-Type"), nil
 }
 
 // look reads the source's file if it changed, or the changed files of its folder,
@@ -184,6 +218,16 @@ type intake struct {
 // take reads an answer record by record. What is unchanged is passed over; after
 // a whole snapshot, what it lacks has ended.
 func (fs *Feeds) take(ctx context.Context, s *source, r io.Reader) (Report, error) {
+	seen := &copied{r: r}
+	rep, err := fs.read(ctx, s, seen)
+	bad := rep.Broken
+	if err != nil {
+		bad = hansa.Public(err).Message
+	}
+	return rep, errors.Join(err, s.keepAnswer(ctx, fs.cfg.DB, seen, fs.cfg.Now(), bad))
+}
+
+func (fs *Feeds) read(ctx context.Context, s *source, r io.Reader) (Report, error) {
 	old, err := s.digests(ctx, fs.cfg.DB)
 	if err != nil {
 		return Report{}, err

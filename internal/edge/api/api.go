@@ -32,6 +32,7 @@ type Config struct {
 	Desk          Desk
 	Evidence      Evidence
 	Operator      Operator
+	Admin         Admin
 	Formats       []FormatInfo
 	Version       string
 	Schemas       map[string][]byte // by file name, served under /schemas/
@@ -83,6 +84,7 @@ type Param struct {
 func (a *API) Endpoints() []Endpoint {
 	all := a.dataEndpoints()
 	all = append(all, a.deskEndpoints()...)
+	all = append(all, a.adminEndpoints()...)
 	all = append(all, a.evidenceEndpoints()...)
 	return append(all, a.openEndpoints()...)
 }
