@@ -1,6 +1,9 @@
 package hansa
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // PartyID names an organisation: a DID (W3C DID 1.0), never changed.
 type PartyID string
@@ -32,6 +35,20 @@ type Party struct {
 	Zone     string    `json:"zone,omitempty"` // IANA time zone that its people live in
 	OpaqueID string    `json:"-"`              // a UUID: what the journal calls it, so that no name stands there
 	Share    float64   `json:"share,omitzero"` // declared share of routed trips, 0 to 1; 0 is undeclared
+	// Languages are those that the party writes in, by BCP 47 tag, the first for
+	// what names none; empty is English.
+	Languages []string `json:"languages,omitempty"`
+}
+
+// LanguagesMax bounds the languages of a party.
+const LanguagesMax = 16
+
+// Language is the language of what p writes where nothing else is said.
+func (p *Party) Language() string {
+	if len(p.Languages) > 0 {
+		return p.Languages[0]
+	}
+	return "en"
 }
 
 // Validate reports the first rule that p breaks.
@@ -46,11 +63,29 @@ func (p *Party) Validate() error {
 	case p.Title == "":
 		return Fielded("/title", "a party needs a title that people read")
 	}
+	if len(p.Languages) > LanguagesMax {
+		return Fielded("/languages", "a party writes in at most %d languages", LanguagesMax)
+	}
+	for _, l := range p.Languages {
+		if !validLanguage(l) {
+			return Fielded("/languages", "a language is a tag like en, nl or pt-BR, not %q", l)
+		}
+	}
 	switch p.Kind {
 	case City, PublicBody, Company, Intermediary:
 		return nil
 	}
 	return Fielded("/kind", "a party is a city, public-body, company or intermediary, not %q", p.Kind)
+}
+
+// validLanguage accepts the tags that are in use: a language of two or three
+// letters, and a region (BCP 47 section 2.1).
+func validLanguage(s string) bool {
+	lang, region, has := strings.Cut(s, "-")
+	if len(lang) < 2 || len(lang) > 3 || strings.Trim(lang, "abcdefghijklmnopqrstuvwxyz") != "" {
+		return false
+	}
+	return !has || len(region) == 2 && strings.Trim(region, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == ""
 }
 
 // Right is what a credential may do.

@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -173,8 +174,9 @@ func (cmd *subscribeCmd) Run(ctx context.Context, g *globals, p *printer) error 
 		}
 		defer res.Body.Close()
 		_, err = io.Copy(p.out, res.Body)
-		if n := res.Header.Get("Hansa-Losses"); n != "" {
-			p.say("%s", paint(p.colourErr, yellow, n+" losses: this format cannot say everything. See: hansa explain RECORD"))
+		if n, e := strconv.Atoi(res.Header.Get("Hansa-Losses")); e == nil && n > 0 {
+			says := map[bool]string{true: "one loss", false: strconv.Itoa(n) + " losses"}[n == 1]
+			p.say("%s", paint(p.colourErr, yellow, says+": this format cannot say everything. See: hansa explain - RECORD"))
 		}
 		return err
 	}
@@ -320,59 +322,4 @@ func readEvents(r io.Reader, f func(sseEvent) error) error {
 		return err
 	}
 	return io.ErrUnexpectedEOF
-}
-
-type flowsCmd struct{}
-
-func (flowsCmd) examples() []string { return []string{"hansa flows", "hansa flows --json"} }
-
-func (flowsCmd) Run(ctx context.Context, g *globals, p *printer) error {
-	c, err := g.connect(p)
-	if err != nil {
-		return err
-	}
-	var list api.FlowsBody
-	if err := c.do(ctx, "GET", "/api/v1/flows", nil, &list); err != nil {
-		return err
-	}
-	if done, err := p.show(list); done {
-		return err
-	}
-	rows := [][]string{}
-	for _, f := range list.Flows {
-		var purposes, formats []string
-		for _, x := range f.Terms.Purposes {
-			purposes = append(purposes, string(x))
-		}
-		for _, x := range f.Terms.Formats {
-			formats = append(formats, string(x))
-		}
-		rows = append(rows, []string{f.Name, clean(f.FromTitle), clean(f.ToTitle), f.DatasetName, strings.Join(purposes, ", "), strings.Join(formats, ", "), f.Limit.String(), string(f.Basis.Kind)})
-	}
-	p.table([]string{"FLOW", "FROM", "TO", "DATASET", "PURPOSES", "FORMATS", "LIMIT", "BASIS"}, rows, "")
-	return nil
-}
-
-type datasetsCmd struct{}
-
-func (datasetsCmd) examples() []string { return []string{"hansa datasets"} }
-
-func (datasetsCmd) Run(ctx context.Context, g *globals, p *printer) error {
-	c, err := g.connect(p)
-	if err != nil {
-		return err
-	}
-	var list api.DatasetsBody
-	if err := c.do(ctx, "GET", "/api/v1/datasets", nil, &list); err != nil {
-		return err
-	}
-	if done, err := p.show(list); done {
-		return err
-	}
-	rows := [][]string{}
-	for _, d := range list.Datasets {
-		rows = append(rows, []string{d.Name, string(d.Kind), string(d.Party), d.Licence, string(d.ID)})
-	}
-	p.table([]string{"DATASET", "KIND", "PARTY", "LICENCE", "ID"}, rows, "")
-	return nil
 }

@@ -37,35 +37,38 @@ const (
 type commands struct {
 	globals
 
-	Demo       demoCmd       `cmd:"" group:"start" help:"Run a city with six receivers, and watch a tunnel close."`
-	Serve      serveCmd      `cmd:"" group:"start" help:"Run a node."`
-	Doctor     doctorCmd     `cmd:"" group:"start" help:"Say what is wrong, and how to mend it."`
-	Version    versionCmd    `cmd:"" group:"start" help:"Say which build this is."`
-	Close      closeCmd      `cmd:"" group:"desk" help:"Close a place."`
-	Reopen     reopenCmd     `cmd:"" group:"desk" help:"Reopen a closed place."`
-	Extend     extendCmd     `cmd:"" group:"desk" help:"Move a closure's planned end."`
-	Repaired   repairedCmd   `cmd:"" group:"desk" help:"Say that the cause is gone; the road stays closed."`
-	Withdraw   withdrawCmd   `cmd:"" group:"desk" help:"Withdraw a closure that should not have been said."`
-	Closures   closuresCmd   `cmd:"" group:"desk" help:"List closures and how far each receiver has come."`
-	Publish    publishCmd    `cmd:"" group:"data" help:"Put records from a file into a dataset."`
-	Subscribe  subscribeCmd  `cmd:"" group:"data" help:"Follow a flow, in the format you want."`
-	Flows      flowsCmd      `cmd:"" group:"data" help:"List the flows that you give or receive."`
-	Datasets   datasetsCmd   `cmd:"" group:"data" help:"List your datasets."`
-	Lint       lintCmd       `cmd:"" group:"data" help:"Check a file against the rules, without a node."`
-	Convert    convertCmd    `cmd:"" group:"data" help:"Turn a file into another format, without a node."`
-	Deliveries deliveriesCmd `cmd:"" group:"evidence" help:"Show what was handed over, and what waits."`
-	Replay     replayCmd     `cmd:"" group:"evidence" help:"Send a delivery, or a subscription's records, again."`
-	Explain    explainCmd    `cmd:"" group:"evidence" help:"Say who would get a record, and why not."`
-	Proof      proofCmd      `cmd:"" group:"evidence" help:"Fetch the proof of a record, to keep and to verify."`
-	Verify     verifyCmd     `cmd:"" group:"evidence" help:"Check proofs offline."`
-	Erase      eraseCmd      `cmd:"" group:"evidence" help:"Erase a record's content; its proof stands."`
-	Backup     backupCmd     `cmd:"" group:"run" help:"Take a backup of a running node."`
-	Restore    restoreCmd    `cmd:"" group:"run" help:"Restore a backup into a new data folder."`
-	Feeds      feedsCmd      `cmd:"" group:"run" help:"Show how the sources do, and release a held one."`
-	Bench      benchCmd      `cmd:"" group:"run" help:"Measure this machine against a bare baseline."`
-	Context    contextCmd    `cmd:"" group:"run" help:"Keep names for the nodes that you talk to."`
-	Completion completionCmd `cmd:"" group:"run" help:"Print a completion script for your shell."`
-	Help       helpCmd       `cmd:"" group:"run" help:"Read about a topic: exit-codes, environment, receipts, formats, trust."`
+	Demo        demoCmd        `cmd:"" group:"start" help:"Run a city with six receivers, and watch a tunnel close."`
+	Init        initCmd        `cmd:"" group:"start" help:"Make a node of your own in a new folder."`
+	Serve       serveCmd       `cmd:"" group:"start" help:"Run a node."`
+	Doctor      doctorCmd      `cmd:"" group:"start" help:"Say what is wrong, and how to mend it."`
+	Version     versionCmd     `cmd:"" group:"start" help:"Say which build this is."`
+	Close       closeCmd       `cmd:"" group:"desk" help:"Close a place."`
+	Reopen      reopenCmd      `cmd:"" group:"desk" help:"Reopen a closed place."`
+	Extend      extendCmd      `cmd:"" group:"desk" help:"Move a closure's planned end."`
+	Repaired    repairedCmd    `cmd:"" group:"desk" help:"Say that the cause is gone; the road stays closed."`
+	Withdraw    withdrawCmd    `cmd:"" group:"desk" help:"Withdraw a closure that should not have been said."`
+	Closures    closuresCmd    `cmd:"" group:"desk" help:"List closures and how far each receiver has come."`
+	Publish     publishCmd     `cmd:"" group:"data" help:"Put records from a file into a dataset."`
+	Subscribe   subscribeCmd   `cmd:"" group:"data" help:"Follow a flow, in the format you want."`
+	Datasets    datasetsCmd    `cmd:"" group:"data" help:"List, add and show your datasets."`
+	Feeds       feedsCmd       `cmd:"" group:"data" help:"List, add, test, pause and remove the sources of your datasets."`
+	Flows       flowsCmd       `cmd:"" group:"data" help:"List, add, show and pause what you give to whom."`
+	Lint        lintCmd        `cmd:"" group:"data" help:"Check a file against the rules, without a node."`
+	Convert     convertCmd     `cmd:"" group:"data" help:"Turn a file into another format, without a node."`
+	Deliveries  deliveriesCmd  `cmd:"" group:"evidence" help:"Show what was handed over, and what waits."`
+	Replay      replayCmd      `cmd:"" group:"evidence" help:"Send a delivery, or a subscription's records, again."`
+	Explain     explainCmd     `cmd:"" group:"evidence" help:"Say who would get a record, and why not."`
+	Proof       proofCmd       `cmd:"" group:"evidence" help:"Fetch the proof of a record, to keep and to verify."`
+	Verify      verifyCmd      `cmd:"" group:"evidence" help:"Check proofs offline."`
+	Erase       eraseCmd       `cmd:"" group:"evidence" help:"Erase a record's content; its proof stands."`
+	Backup      backupCmd      `cmd:"" group:"run" help:"Take a backup of a running node."`
+	Restore     restoreCmd     `cmd:"" group:"run" help:"Restore a backup into a new data folder."`
+	Parties     partiesCmd     `cmd:"" group:"run" help:"List and add the parties of a node."`
+	Credentials credentialsCmd `cmd:"" group:"run" help:"Issue, rotate and revoke what programs sign in with."`
+	Bench       benchCmd       `cmd:"" group:"run" help:"Measure this machine against a bare baseline."`
+	Context     contextCmd     `cmd:"" group:"run" help:"Keep names for the nodes that you talk to."`
+	Completion  completionCmd  `cmd:"" group:"run" help:"Print a completion script for your shell."`
+	Help        helpCmd        `cmd:"" group:"run" help:"Read about a topic: exit-codes, environment, receipts, formats, trust."`
 }
 
 func main() {

@@ -149,45 +149,6 @@ func (cmd *explainCmd) Run(ctx context.Context, g *globals, p *printer) error {
 	return nil
 }
 
-type feedsCmd struct {
-	Release string `help:"Accept the held snapshot of this feed." placeholder:"FEED"`
-}
-
-func (feedsCmd) examples() []string {
-	return []string{"hansa feeds", "hansa feeds --release tunnels"}
-}
-
-func (cmd *feedsCmd) Run(ctx context.Context, g *globals, p *printer) error {
-	c, err := g.connect(p)
-	if err != nil {
-		return err
-	}
-	if cmd.Release != "" {
-		if err := c.do(ctx, "POST", "/api/v1/feeds/"+url.PathEscape(cmd.Release)+"/release", map[string]any{}, nil); err != nil {
-			return err
-		}
-		if done, err := p.show(map[string]any{"released": cmd.Release}); done {
-			return err
-		}
-		p.say("The held snapshot of %s is taken.", cmd.Release)
-		return nil
-	}
-	var s api.Status
-	if err := c.do(ctx, "GET", "/api/v1/status", nil, &s); err != nil {
-		return err
-	}
-	if done, err := p.show(map[string]any{"feeds": s.Feeds}); done {
-		return err
-	}
-	rows := [][]string{}
-	for _, f := range s.Feeds {
-		colour := map[hansa.FeedStatus]string{hansa.FeedFresh: teal, hansa.FeedLate: yellow, hansa.FeedSilent: pink, hansa.FeedFailing: pink, hansa.FeedHeld: orange}[f.Status]
-		rows = append(rows, []string{f.Feed, paint(p.colourOut, colour, string(f.Status)), p.at(f.Since), strconv.Itoa(f.Records), p.at(f.LastGood), clean(f.Reason)})
-	}
-	p.table([]string{"FEED", "STATE", "SINCE", "RECORDS", "LAST GOOD", "WHY"}, rows, "")
-	return nil
-}
-
 type eraseCmd struct {
 	Dataset string `arg:"" help:"The dataset, by id or name."`
 	Record  string `arg:"" help:"The record's id."`
@@ -232,6 +193,22 @@ func (p *printer) confirm(g *globals, given, id, question string) error {
 		return &failure{exit: exitUsage, code: "confirm", message: "This needs the id typed again.", hint: p.with("--confirm", id)}
 	}
 	return nil
+}
+
+// ask waits for a yes, unless it was given beforehand.
+func (p *printer) ask(g *globals, question string) error {
+	if g.Yes {
+		return nil
+	}
+	if p.terminal && !g.NoInput {
+		fmt.Fprint(p.err, question)
+		var line string
+		if _, err := fmt.Fscanln(p.in, &line); err == nil && strings.HasPrefix(strings.ToLower(line), "y") {
+			return nil
+		}
+		return &failure{exit: exitUsage, code: "confirm", message: "Nothing was changed."}
+	}
+	return &failure{exit: exitUsage, code: "confirm", message: "This asks before it goes on.", hint: p.with("--yes")}
 }
 
 type backupCmd struct {

@@ -58,7 +58,7 @@ func (a admins) Parties(ctx context.Context, by hansa.Actor) ([]hansa.Party, err
 }
 
 func (a admins) AddParty(ctx context.Context, by hansa.Actor, o api.PartyOrder) (hansa.Party, error) {
-	p := hansa.Party{ID: o.ID, Name: o.Name, Title: first(o.Title, o.Name), Kind: o.Kind, Hosted: true, Contact: o.Contact, Zone: o.Zone, Share: o.Share, Since: a.n.wall().UTC()}
+	p := hansa.Party{ID: o.ID, Name: o.Name, Title: first(o.Title, o.Name), Kind: o.Kind, Hosted: true, Contact: o.Contact, Zone: o.Zone, Share: o.Share, Languages: o.Languages, Since: a.n.wall().UTC()}
 	if p.Kind == "" {
 		p.Kind = hansa.Company
 	}

@@ -24,6 +24,7 @@ type File struct {
 	Data      string `toml:"data"`       // the data folder
 	Origin    string `toml:"origin"`     // the journal's name; the public URL's host when empty
 	Party     string `toml:"party"`      // name of the node's own party
+	PartyID   string `toml:"party_id"`   // its DID, where it is kept in the database and not below
 	TLS       struct {
 		Cert string `toml:"cert"`
 		Key  string `toml:"key"`
@@ -45,14 +46,15 @@ type File struct {
 
 // PartyFile is a party in the configuration.
 type PartyFile struct {
-	Name    string   `toml:"name"`
-	ID      string   `toml:"id"`
-	Title   string   `toml:"title"`
-	Kind    string   `toml:"kind"`
-	Zone    string   `toml:"zone"`
-	Contact string   `toml:"contact"`
-	Share   float64  `toml:"share"`
-	Keys    []string `toml:"keys"` // files with public JWKs for receipts
+	Name      string   `toml:"name"`
+	ID        string   `toml:"id"`
+	Title     string   `toml:"title"`
+	Kind      string   `toml:"kind"`
+	Zone      string   `toml:"zone"`
+	Contact   string   `toml:"contact"`
+	Languages []string `toml:"languages"`
+	Share     float64  `toml:"share"`
+	Keys      []string `toml:"keys"` // files with public JWKs for receipts
 }
 
 // CredentialFile is a program's credential; its secret stands in a file of its own.
@@ -173,8 +175,8 @@ func (f *File) Validate() error {
 		return hansa.Fielded("data", "name the data folder")
 	case f.Listen == "":
 		return hansa.Fielded("listen", "name the address to listen on, such as 127.0.0.1:8080")
-	case len(f.Parties) == 0:
-		return hansa.Fielded("parties", "a node hosts at least one party")
+	case len(f.Parties) == 0 && f.PartyID == "":
+		return hansa.Fielded("party_id", "name the node's own party by its DID").WithHint("make a node by: hansa init DIR")
 	case (f.TLS.Cert == "") != (f.TLS.Key == ""):
 		return hansa.Fielded("tls", "TLS needs both cert and key")
 	}
@@ -186,7 +188,7 @@ func (f *File) Validate() error {
 		if f.TLS.Cert == "" && !f.TrustedProxy {
 			return hansa.Fielded("listen", "%s can be reached by others: set tls, or trusted_proxy when TLS ends before us", f.Listen)
 		}
-		if len(f.Credentials) == 0 {
+		if len(f.Credentials) == 0 && f.PartyID == "" {
 			return hansa.Fielded("credentials", "%s can be reached by others: set at least one credential", f.Listen)
 		}
 	}
@@ -197,7 +199,7 @@ func (f *File) Validate() error {
 		}
 		names[p.Name] = true
 	}
-	if f.Party != "" && !names[f.Party] {
+	if f.Party != "" && f.PartyID == "" && !names[f.Party] {
 		return hansa.Fielded("party", "there is no party %q", f.Party)
 	}
 	return nil

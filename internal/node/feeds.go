@@ -1,6 +1,8 @@
 package node
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"io"
 	"iter"
@@ -24,7 +26,12 @@ func (n *Node) openFeeds() (*feed.Feeds, error) {
 		DB: n.db, Fetch: fetcher{n.client}, Now: n.clock, Log: n.log, Jitter: rand.Float64,
 		Read: func(f *feed.Feed, r io.Reader, now time.Time) iter.Seq2[feed.Item, error] {
 			return func(yield func(feed.Item, error) bool) {
-				for item, err := range Read(n.line.codecs, string(f.Format), r, format.Input{Zone: f.Zone, Now: now}) {
+				kind := string(f.Format)
+				if kind == "" {
+					head := bufio.NewReader(r)
+					kind, r = sniff(head), head
+				}
+				for item, err := range Read(n.line.codecs, kind, r, format.Input{Zone: f.Zone, Now: now}) {
 					out := feed.Item{Record: item.Record}
 					if item.Refused != nil {
 						out.Refused = item.Refused
@@ -47,6 +54,21 @@ func (n *Node) openFeeds() (*feed.Feeds, error) {
 			return n.stream.Of(f.Party).Get(ctx, f.Dataset, id)
 		},
 	}, n.cfg.Feeds)
+}
+
+// sniff tells the media type of an answer by how it begins.
+func sniff(r *bufio.Reader) string {
+	head, _ := r.Peek(2048) // what there is tells; the reader will meet the error
+	head = bytes.TrimLeft(bytes.TrimPrefix(head, []byte("\xef\xbb\xbf")), " \t\r\n")
+	switch {
+	case bytes.HasPrefix(head, []byte("<")):
+		return "application/xml"
+	case bytes.HasPrefix(head, []byte("{")) && (bytes.Contains(head, []byte("FeatureCollection")) || bytes.Contains(head, []byte("\"Feature\""))):
+		return "application/geo+json"
+	case bytes.HasPrefix(head, []byte("{")):
+		return "application/x-ndjson"
+	}
+	return http.DetectContentType(head)
 }
 
 // fetcher gets a source's answer through the one client.

@@ -281,7 +281,7 @@ func (l *line) doc(c *course, v deliver.View, made time.Time) format.Doc {
 	if err != nil {
 		zone = time.UTC
 	}
-	return format.Doc{Publisher: p.Title, Country: "eu", Party: p.ID, Made: made, Zone: zone, Lang: "en", Label: v.Label, Contact: p.Contact, Update: c.dataset.Update.Std()}
+	return format.Doc{Publisher: p.Title, Country: "eu", Party: p.ID, Made: made, Zone: zone, Lang: p.Language(), Label: v.Label, Contact: p.Contact, Update: c.dataset.Update.Std()}
 }
 
 func (l *line) mediaType(f hansa.Format) string {

@@ -265,7 +265,7 @@ func (f *File) Setup(now time.Time) (*Setup, error) {
 			id = hansa.PartyID("did:web:" + strings.ReplaceAll(f.origin(), ":", "%3A") + ":parties:" + p.Name)
 		}
 		ids[p.Name] = id
-		s.Parties = append(s.Parties, hansa.Party{ID: id, Name: p.Name, Title: first(p.Title, p.Name), Kind: hansa.PartyKind(first(p.Kind, string(hansa.Company))), Hosted: true, Contact: p.Contact, Zone: p.Zone, Share: p.Share, Since: now})
+		s.Parties = append(s.Parties, hansa.Party{ID: id, Name: p.Name, Title: first(p.Title, p.Name), Kind: hansa.PartyKind(first(p.Kind, string(hansa.Company))), Hosted: true, Contact: p.Contact, Zone: p.Zone, Share: p.Share, Languages: p.Languages, Since: now})
 		for _, name := range p.Keys {
 			b, err := os.ReadFile(name)
 			if err != nil {
@@ -297,6 +297,9 @@ func (f *File) Setup(now time.Time) (*Setup, error) {
 
 // Own is the party that the administrator's socket acts for.
 func (f *File) Own() hansa.PartyID {
+	if f.PartyID != "" {
+		return hansa.PartyID(f.PartyID)
+	}
 	for _, p := range f.Parties {
 		if f.Party == "" || p.Name == f.Party {
 			if p.ID != "" {

@@ -10,14 +10,15 @@ import (
 
 // PartyOrder asks for a party on this node.
 type PartyOrder struct {
-	Name    string          `json:"name"`
-	Title   string          `json:"title,omitempty"` // as people read it; the name when empty
-	Kind    hansa.PartyKind `json:"kind,omitempty"`  // company when empty
-	ID      hansa.PartyID   `json:"id,omitempty"`    // a DID from elsewhere; one of this node when empty
-	Zone    string          `json:"zone,omitempty"`
-	Contact string          `json:"contact,omitempty"`
-	Share   float64         `json:"share,omitzero"`  // declared share of routed trips, 0 to 1
-	Hosts   []string        `json:"hosts,omitempty"` // where its webhooks and lists may be called, over https
+	Name      string          `json:"name"`
+	Title     string          `json:"title,omitempty"` // as people read it; the name when empty
+	Kind      hansa.PartyKind `json:"kind,omitempty"`  // company when empty
+	ID        hansa.PartyID   `json:"id,omitempty"`    // a DID from elsewhere; one of this node when empty
+	Zone      string          `json:"zone,omitempty"`
+	Contact   string          `json:"contact,omitempty"`
+	Languages []string        `json:"languages,omitempty"` // the first for what names none
+	Share     float64         `json:"share,omitzero"`      // declared share of routed trips, 0 to 1
+	Hosts     []string        `json:"hosts,omitempty"`     // where its webhooks and lists may be called, over https
 }
 
 // PartiesBody lists parties.
@@ -105,14 +106,14 @@ type FeedOrder struct {
 
 // Feed is a source with how it does.
 type Feed struct {
-	hansa.FeedState `json:",embed"`
-	DatasetName     string         `json:"datasetName"`
-	URL             string         `json:"url,omitempty"`
-	Path            string         `json:"path,omitempty"`
-	Format          hansa.Format   `json:"format,omitempty"`
-	Kind            string         `json:"kind"`
-	Every           hansa.Duration `json:"every"`
-	Zone            string         `json:"zone,omitempty"`
+	hansa.FeedState
+	DatasetName string         `json:"datasetName"`
+	URL         string         `json:"url,omitempty"`
+	Path        string         `json:"path,omitempty"`
+	Format      hansa.Format   `json:"format,omitempty"`
+	Kind        string         `json:"kind"`
+	Every       hansa.Duration `json:"every"`
+	Zone        string         `json:"zone,omitempty"`
 }
 
 // FeedAnswer is the last good or bad answer of a source, kept to look at.
