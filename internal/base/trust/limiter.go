@@ -16,7 +16,7 @@ type LimiterConfig struct {
 	CallersMax int
 }
 
-// Limiter is a token bucket per credential. Its methods may be called from many
+// Limiter is a token bucket per credential or user. Its methods may be called from many
 // goroutines.
 type Limiter struct {
 	cfg LimiterConfig
@@ -46,7 +46,7 @@ func NewLimiter(cfg LimiterConfig) *Limiter {
 func (l *Limiter) Allow(a hansa.Actor, cost int, now time.Time) (retryAfter time.Duration, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	b := l.bucket(string(a.Party)+"\x00"+a.Credential, now)
+	b := l.bucket(string(a.Party)+"\x00"+a.ID(), now)
 	if past := now.Sub(b.at); past > 0 {
 		b.tokens = min(l.cfg.Burst, b.tokens+past.Seconds()*l.cfg.Rate)
 		b.at = now

@@ -20,8 +20,19 @@ type snapshot struct {
 	secrets map[[sha256.Size]byte]*held
 	headers []string // that some credential is presented in
 	keys    map[hansa.PartyID]map[string]*partyKey
-	cutoff  time.Time // credentials issued before it are refused
+
+	users    map[string]*storedUser
+	names    map[userName]*storedUser // of live users
+	sessions map[[sha256.Size]byte]*heldSession
+
+	cutoff  time.Time // credentials, links and sessions from before it are refused
 	damaged []error   // rows that do not match their checksum: they are not used
+}
+
+// userName finds a user as people sign in.
+type userName struct {
+	party hansa.PartyID
+	name  string // folded
 }
 
 // held is a credential with the actor it stands for.
@@ -37,11 +48,16 @@ func newSnapshot() *snapshot {
 		parties: map[hansa.PartyID]hansa.Party{},
 		secrets: map[[sha256.Size]byte]*held{},
 		keys:    map[hansa.PartyID]map[string]*partyKey{},
+
+		users: map[string]*storedUser{}, names: map[userName]*storedUser{}, sessions: map[[sha256.Size]byte]*heldSession{},
 	}
 }
 
 func (s *snapshot) read(tx hansa.Tx) error {
 	if err := s.readParties(tx); err != nil {
+		return err
+	}
+	if err := s.readUsers(tx); err != nil {
 		return err
 	}
 	var at int64
@@ -110,10 +126,63 @@ func (s *snapshot) readParties(tx hansa.Tx) error {
 	return nil
 }
 
+func (s *snapshot) readUsers(tx hansa.Tx) error {
+	err := scanUsers(tx, ``, nil, func(u storedUser, damaged error) {
+		if damaged != nil {
+			s.damaged = append(s.damaged, damaged)
+			return
+		}
+		s.users[u.ID] = &u
+		if u.Revoked.IsZero() {
+			s.names[userName{u.Party, fold(u.Name)}] = &u
+		}
+	})
+	if err != nil {
+		return err
+	}
+	return scanSessions(tx, ``, nil, func(one storedSession, damaged error) {
+		u := s.users[one.User]
+		switch {
+		case damaged != nil:
+			s.damaged = append(s.damaged, damaged)
+			return
+		case u == nil || !u.Revoked.IsZero():
+			return
+		}
+		h := &heldSession{storedSession: one, user: u, actor: hansa.Actor{Party: u.Party, User: u.ID, Rights: hansa.RightsOf(u.Roles)}}
+		h.used.Store(one.LastSeen.UnixMilli())
+		h.written.Store(one.LastSeen.UnixMilli())
+		s.sessions[one.hash] = h
+	})
+}
+
+func (s *snapshot) userNamed(party hansa.PartyID, name string) *storedUser {
+	if len(name) > 4*userNameMax {
+		return nil
+	}
+	return s.names[userName{party, fold(name)}]
+}
+
+// seen returns u with when it was last seen in any session.
+func (s *snapshot) seen(u *storedUser) User {
+	out := u.User
+	for _, h := range s.sessions {
+		if at := time.UnixMilli(h.used.Load()).UTC().Truncate(time.Minute); h.User == u.ID && at.After(out.LastSeen) {
+			out.LastSeen = at
+		}
+	}
+	return out
+}
+
 // inherit takes over the last uses that old knows of.
 func (s *snapshot) inherit(old *snapshot) {
 	for hash, was := range old.secrets {
 		if h := s.secrets[hash]; h != nil && was.used.Load() > h.used.Load() {
+			h.used.Store(was.used.Load())
+		}
+	}
+	for hash, was := range old.sessions {
+		if h := s.sessions[hash]; h != nil && was.used.Load() > h.used.Load() {
 			h.used.Store(was.used.Load())
 		}
 	}
@@ -161,22 +230,30 @@ func (r *Registry) Flush(ctx context.Context) error {
 		return nil
 	}
 	type use struct {
-		h  *held
-		at int64
+		written *atomic.Int64
+		at      int64
+		id      string
+		user    string // of a session
 	}
 	var uses []use
-	for _, h := range s.secrets {
-		if at := h.used.Load(); at-h.written.Load() >= lastUseEvery.Milliseconds() || at > 0 && h.written.Load() == 0 {
-			uses = append(uses, use{h, at})
+	due := func(used, written *atomic.Int64, id, user string) {
+		if at := used.Load(); at-written.Load() >= lastUseEvery.Milliseconds() || at > 0 && written.Load() == 0 {
+			uses = append(uses, use{written, at, id, user})
 		}
+	}
+	for _, h := range s.secrets {
+		due(&h.used, &h.written, h.ID, "")
+	}
+	for _, h := range s.sessions {
+		due(&h.used, &h.written, h.ID, h.User)
 	}
 	if len(uses) == 0 {
 		return nil
 	}
 	err := r.db.Write(ctx, func(tx hansa.Tx) error {
 		for _, u := range uses {
-			if _, err := tx.Exec(`UPDATE trust_credentials SET last_used = ? WHERE id = ? AND last_used < ?`, u.at, u.h.ID, u.at); err != nil {
-				return fmt.Errorf("write a last use: %w", err)
+			if err := writeUse(tx, u.id, u.user, u.at); err != nil {
+				return err
 			}
 		}
 		return nil
@@ -185,7 +262,24 @@ func (r *Registry) Flush(ctx context.Context) error {
 		return err
 	}
 	for _, u := range uses {
-		u.h.written.Store(u.at)
+		u.written.Store(u.at)
+	}
+	return nil
+}
+
+// writeUse stores a last use: of a credential, or of a session and its user.
+func writeUse(tx hansa.Tx, id, user string, at int64) error {
+	queries := map[string]string{`UPDATE trust_credentials SET last_used = ? WHERE id = ? AND last_used < ?`: id}
+	if user != "" {
+		queries = map[string]string{
+			`UPDATE trust_sessions SET last_seen = ? WHERE id = ? AND last_seen < ?`: id,
+			`UPDATE trust_users SET last_seen = ? WHERE id = ? AND last_seen < ?`:    user,
+		}
+	}
+	for query, whose := range queries {
+		if _, err := tx.Exec(query, at, whose, at); err != nil {
+			return fmt.Errorf("write a last use: %w", err)
+		}
 	}
 	return nil
 }

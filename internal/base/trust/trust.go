@@ -1,5 +1,6 @@
 // Package trust knows who is calling and who signs: the node's key, parties, their
-// credentials and public keys. What it does not know it denies; secrets are kept
+// credentials, public keys and users, with the links, passwords and sessions by
+// which people come in. What it does not know it denies; secrets are kept
 // as hashes and shown once, and public keys are kept for ever.
 package trust
 
@@ -40,11 +41,13 @@ type Config struct {
 	Now func() time.Time
 }
 
-// Registry knows the parties of a node, their credentials and keys. Its methods
-// may be called from many goroutines.
+// Registry knows the parties of a node, their credentials, keys and users. Its
+// methods may be called from many goroutines.
 type Registry struct {
-	db  hansa.DB
-	cfg Config
+	db      hansa.DB
+	cfg     Config
+	hashers hashers
+	tries   *attempts
 
 	// known is what the hot path reads; nil makes the next reader load it.
 	known atomic.Pointer[snapshot]
@@ -60,7 +63,7 @@ func New(db hansa.DB, cfg Config) (*Registry, error) {
 	if db == nil || cfg.Journal == nil || cfg.Now == nil {
 		return nil, errors.New("trust: a database, a journal and a clock are needed")
 	}
-	return &Registry{db: db, cfg: cfg}, nil
+	return &Registry{db: db, cfg: cfg, hashers: make(hashers, hashersMax), tries: newAttempts()}, nil
 }
 
 // Change runs f in a transaction and makes what it changed known at once: when
@@ -112,6 +115,30 @@ func Migrations() []hansa.Migration {
 		`CREATE TABLE trust_cutoff (
 			id INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
 			at BIGINT NOT NULL)`,
+	}}, {Room: "trust", Number: 2, Statements: []string{
+		`CREATE TABLE trust_users (
+			id TEXT NOT NULL PRIMARY KEY,
+			party TEXT NOT NULL REFERENCES trust_parties (id),
+			password TEXT NOT NULL,
+			doc BYTEA NOT NULL,
+			sum BYTEA NOT NULL,
+			last_seen BIGINT NOT NULL DEFAULT 0)`,
+		`CREATE INDEX trust_users_party ON trust_users (party)`,
+		`CREATE TABLE trust_links (
+			id TEXT NOT NULL PRIMARY KEY,
+			person TEXT NOT NULL REFERENCES trust_users (id),
+			token BYTEA NOT NULL UNIQUE,
+			doc BYTEA NOT NULL,
+			sum BYTEA NOT NULL)`,
+		`CREATE INDEX trust_links_person ON trust_links (person)`,
+		`CREATE TABLE trust_sessions (
+			id TEXT NOT NULL PRIMARY KEY,
+			person TEXT NOT NULL REFERENCES trust_users (id),
+			token BYTEA NOT NULL UNIQUE,
+			doc BYTEA NOT NULL,
+			sum BYTEA NOT NULL,
+			last_seen BIGINT NOT NULL)`,
+		`CREATE INDEX trust_sessions_person ON trust_sessions (person)`,
 	}}}
 }
 
