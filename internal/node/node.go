@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"time"
 
@@ -125,7 +126,7 @@ func Open(ctx context.Context, cfg Config) (_ *Node, err error) {
 			err = errors.Join(err, n.db.Close())
 		}
 	}()
-	if err := n.db.Migrate(ctx, migrations()); err != nil {
+	if err := n.upgrade(ctx); err != nil {
 		return nil, err
 	}
 	if err := n.evidence(ctx); err != nil {
@@ -135,6 +136,28 @@ func Open(ctx context.Context, cfg Config) (_ *Node, err error) {
 		return nil, err
 	}
 	return n, n.load(ctx)
+}
+
+// upgrade brings the database up to date. One that an earlier build wrote is copied
+// first, whole, under a name that tells how far it was: the earlier build opens
+// that copy. A kill at any point leaves a whole number of migrations, and the next
+// start goes on.
+func (n *Node) upgrade(ctx context.Context) error {
+	all := migrations()
+	missing, done, err := n.db.Behind(ctx, all)
+	if err != nil {
+		return err
+	}
+	if missing > 0 {
+		name := filepath.Join(n.cfg.Data, "before-upgrade-"+strconv.Itoa(done)+".db")
+		if _, err := os.Stat(name); errors.Is(err, os.ErrNotExist) {
+			if err := n.db.Backup(ctx, name); err != nil {
+				return fmt.Errorf("back up before the upgrade: %w", err)
+			}
+		}
+		n.log.LogAttrs(ctx, slog.LevelInfo, "upgrading the database", slog.Int("migrations", missing), slog.String("backup", name))
+	}
+	return n.db.Migrate(ctx, all)
 }
 
 // migrations joins those of every room.

@@ -60,6 +60,23 @@ func (s *Store) Migrate(ctx context.Context, list []hansa.Migration) error {
 	return nil
 }
 
+// Behind returns how many migrations of list are missing in a database that has
+// some: 0 for a new one and for one that is up to date. done counts those it has.
+func (s *Store) Behind(ctx context.Context, list []hansa.Migration) (missing, done int, err error) {
+	have, err := s.migrated(ctx)
+	if err != nil || len(have) == 0 {
+		return 0, 0, err
+	}
+	for _, m := range list {
+		if m.Number <= have[m.Room] {
+			done++
+		} else {
+			missing++
+		}
+	}
+	return missing, done, nil
+}
+
 // migrated returns the newest migration of each room.
 func (s *Store) migrated(ctx context.Context) (map[string]int, error) {
 	done := map[string]int{}
