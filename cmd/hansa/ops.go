@@ -212,10 +212,13 @@ func (p *printer) ask(g *globals, question string) error {
 }
 
 type backupCmd struct {
-	File string `arg:"" help:"Where to write it; must not exist."`
+	File      string   `arg:"" help:"Where to write it; must not exist."`
+	EncryptTo []string `help:"An age recipient who alone can read it. May be repeated." placeholder:"age1..." name:"encrypt-to"`
 }
 
-func (backupCmd) examples() []string { return []string{"hansa backup hansa-2026-11-23.db"} }
+func (backupCmd) examples() []string {
+	return []string{"hansa backup hansa-2026-11-23.db", "hansa backup hansa-2026-11-23.db.age --encrypt-to age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"}
+}
 
 func (cmd *backupCmd) Run(ctx context.Context, g *globals, p *printer) (err error) {
 	c, err := g.connect(p)
@@ -235,11 +238,15 @@ func (cmd *backupCmd) Run(ctx context.Context, g *globals, p *printer) (err erro
 		return err
 	}
 	defer os.Remove(f.Name()) //nolint:errcheck // gone already after the rename
-	n, err := io.Copy(f, res.Body)
+	w, err := sealTo(f, cmd.EncryptTo)
+	if err != nil {
+		return errors.Join(err, f.Close())
+	}
+	n, err := io.Copy(w, res.Body)
 	if want := res.Header.Get("Content-Length"); err == nil && want != "" && want != strconv.FormatInt(n, 10) {
 		err = errors.New("the backup broke off")
 	}
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+	if err = errors.Join(err, w.Close(), f.Sync(), f.Close()); err != nil {
 		return err
 	}
 	if err := os.Rename(f.Name(), cmd.File); err != nil {
@@ -248,7 +255,11 @@ func (cmd *backupCmd) Run(ctx context.Context, g *globals, p *printer) (err erro
 	if done, err := p.show(map[string]any{"file": cmd.File, "bytes": n}); done {
 		return err
 	}
-	p.say("%d bytes in %s. Restore: hansa restore %s NEW-FOLDER", n, cmd.File, cmd.File)
+	with := ""
+	if len(cmd.EncryptTo) > 0 {
+		with = " --identity KEY-FILE"
+	}
+	p.say("%d bytes in %s. Restore: hansa restore %s NEW-FOLDER%s", n, cmd.File, cmd.File, with)
 	return nil
 }
 

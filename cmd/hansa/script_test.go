@@ -6,6 +6,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/json"
@@ -15,6 +16,7 @@ import (
 	"io"
 	"math/big"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -26,6 +28,7 @@ import (
 	"testing"
 	"time"
 
+	"filippo.io/age"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -155,6 +158,8 @@ func verbs() map[string]func(*testscript.TestScript, bool, []string) {
 		"newest":      verbNewest,
 		"certificate": verbCertificate,
 		"cut":         verbCut,
+		"get":         verbGet,
+		"identity":    verbIdentity,
 	}
 }
 
@@ -399,4 +404,36 @@ func verbCut(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	b := ts.ReadFile(args[0])
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(b[:len(b)*2/3]), 0o600))
+}
+
+// verbGet: get URL CA STATUS fetches a URL, wants its status and keeps the answer
+// as standard output.
+func verbGet(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: get URL CA STATUS")
+	}
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM([]byte(ts.ReadFile(args[1])))
+	c := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}, DisableKeepAlives: true}}
+	res, err := c.Get(args[0])
+	ts.Check(err)
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	ts.Check(err)
+	_, err = ts.Stdout().Write(b)
+	ts.Check(err)
+	if got := strconv.Itoa(res.StatusCode); got != args[2] {
+		ts.Fatalf("got status %s, want %s", got, args[2])
+	}
+}
+
+// verbIdentity: identity FILE NAME writes a new age identity and keeps its recipient.
+func verbIdentity(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: identity FILE NAME")
+	}
+	k, err := age.GenerateX25519Identity()
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(k.String()+"\n"), 0o600))
+	ts.Setenv(args[1], k.Recipient().String())
 }

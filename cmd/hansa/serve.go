@@ -6,8 +6,10 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/hansa-exchange/hansa/internal/base/store"
@@ -45,7 +47,32 @@ func (cmd *serveCmd) Run(ctx context.Context, p *printer) error {
 	if _, err := p.show(map[string]any{"listen": ln.Addr().String(), "socket": n.Socket()}); err != nil {
 		return errors.Join(err, ln.Close(), n.Close())
 	}
+	again := make(chan os.Signal, 1)
+	signal.Notify(again, syscall.SIGHUP)
+	defer signal.Stop(again)
+	go cmd.reload(ctx, n, f, log, again)
 	return n.Run(ctx, ln)
+}
+
+// reload reads the configuration again whenever it is asked to.
+func (cmd *serveCmd) reload(ctx context.Context, n *node.Node, was *node.File, log *slog.Logger, again <-chan os.Signal) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-again:
+		}
+		now, err := node.ReadFile(cmd.Config)
+		if err == nil {
+			err = n.Reload(ctx, was, now)
+		}
+		if err != nil {
+			log.LogAttrs(ctx, slog.LevelError, "the configuration was not taken; what was taken before holds", slog.Any("err", err))
+			continue
+		}
+		was = now
+		log.LogAttrs(ctx, slog.LevelInfo, "configuration taken", slog.String("file", cmd.Config))
+	}
 }
 
 // logger writes structured lines to standard error.
@@ -79,17 +106,23 @@ func point(socket string) (func(), error) {
 }
 
 type restoreCmd struct {
-	Backup string `arg:"" help:"The backup."`
-	Data   string `arg:"" help:"The new data folder."`
+	Backup   string `arg:"" help:"The backup."`
+	Data     string `arg:"" help:"The new data folder."`
+	Identity string `help:"The age identity that an encrypted backup opens with." placeholder:"FILE"`
 }
 
 func (restoreCmd) examples() []string {
-	return []string{"hansa restore hansa-2026-11-23.db /srv/hansa-new"}
+	return []string{"hansa restore hansa-2026-11-23.db /srv/hansa-new", "hansa restore hansa-2026-11-23.db.age /srv/hansa-new --identity key.txt"}
 }
 
 func (cmd *restoreCmd) Run(ctx context.Context, p *printer) error {
 	target := filepath.Join(cmd.Data, node.DatabaseName)
-	if err := store.Restore(ctx, cmd.Backup, target, time.Now()); err != nil {
+	backup, forget, err := opened(cmd.Backup, cmd.Identity, cmd.Data)
+	if err != nil {
+		return err
+	}
+	defer forget()
+	if err := store.Restore(ctx, backup, target, time.Now()); err != nil {
 		return err
 	}
 	if done, err := p.show(map[string]any{"data": cmd.Data}); done {

@@ -26,8 +26,9 @@ type File struct {
 	Party     string `toml:"party"`      // name of the node's own party
 	PartyID   string `toml:"party_id"`   // its DID, where it is kept in the database and not below
 	TLS       struct {
-		Cert string `toml:"cert"`
-		Key  string `toml:"key"`
+		Cert string   `toml:"cert"`
+		Key  string   `toml:"key"`
+		ACME ACMEFile `toml:"acme"`
 	} `toml:"tls"`
 	TrustedProxy bool     `toml:"trusted_proxy"` // TLS ends at a proxy before us
 	CA           string   `toml:"ca"`            // extra certificate authorities for calls out
@@ -42,6 +43,14 @@ type File struct {
 	Feeds       []FeedFile       `toml:"feeds"`
 	Flows       []FlowFile       `toml:"flows"`
 	Places      string           `toml:"places"` // GeoJSON of named places
+}
+
+// ACMEFile lets the node get its certificate itself (RFC 8555), by a challenge on
+// its own TLS address.
+type ACMEFile struct {
+	Accept    bool   `toml:"accept_terms"` // of the authority; without it there is no ACME
+	Contact   string `toml:"contact"`      // an address that the authority writes to
+	Directory string `toml:"directory"`    // of another authority than Let's Encrypt
 }
 
 // PartyFile is a party in the configuration.
@@ -179,13 +188,17 @@ func (f *File) Validate() error {
 		return hansa.Fielded("party_id", "name the node's own party by its DID").WithHint("make a node by: hansa init DIR")
 	case (f.TLS.Cert == "") != (f.TLS.Key == ""):
 		return hansa.Fielded("tls", "TLS needs both cert and key")
+	case f.TLS.Cert != "" && f.TLS.ACME.Accept:
+		return hansa.Fielded("tls.acme", "a certificate comes from a file or by ACME, not from both")
+	case f.TLS.ACME.Accept && !strings.HasPrefix(f.PublicURL, "https://"):
+		return hansa.Fielded("public_url", "ACME needs the https address by which the node is reached")
 	}
 	host, _, err := net.SplitHostPort(f.Listen)
 	if err != nil {
 		return hansa.Fielded("listen", "an address is host:port, not %q", f.Listen)
 	}
 	if !isLoopback(host) {
-		if f.TLS.Cert == "" && !f.TrustedProxy {
+		if f.TLS.Cert == "" && !f.TLS.ACME.Accept && !f.TrustedProxy {
 			return hansa.Fielded("listen", "%s can be reached by others: set tls, or trusted_proxy when TLS ends before us", f.Listen)
 		}
 		if len(f.Credentials) == 0 && f.PartyID == "" {

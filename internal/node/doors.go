@@ -95,7 +95,11 @@ func (d *doors) otherMethod(r *http.Request) bool {
 // enter lets a request through to its handler: who is it, may it, is there room,
 // is the body small enough.
 func (d *doors) enter(one door, w http.ResponseWriter, r *http.Request) {
-	id := hansa.NewID(d.node.wall())
+	began := d.node.wall()
+	id := hansa.NewID(began)
+	told := &tallied{ResponseWriter: w}
+	w = told
+	defer func() { d.node.tallies.request(one.Route, max(told.status, http.StatusOK), d.node.wall().Sub(began)) }()
 	defer func() { //nolint:contextcheck // the request carries it
 		if v := recover(); v != nil {
 			d.log.LogAttrs(r.Context(), slog.LevelError, "a handler panicked", slog.String("route", one.Pattern), slog.Any("panic", v), slog.String("request", id))

@@ -84,6 +84,7 @@ type Node struct {
 	tick    *beat
 	changed *beat // something that the room shows
 	loaded  *beat // datasets or flows changed
+	tallies tallies
 
 	mu       sync.RWMutex // guards all below
 	parties  map[hansa.PartyID]hansa.Party
@@ -105,7 +106,7 @@ const (
 // and a restore that is not signed for yet, are caught up before it returns.
 func Open(ctx context.Context, cfg Config) (_ *Node, err error) {
 	n := &Node{
-		cfg: cfg, log: cfg.Log, wall: time.Now, clock: cfg.Clock, own: cfg.Own, tick: newBeat(), changed: newBeat(), loaded: newBeat(),
+		cfg: cfg, log: cfg.Log, wall: time.Now, clock: cfg.Clock, own: cfg.Own, tick: newBeat(), changed: newBeat(), loaded: newBeat(), tallies: newTallies(),
 		parties: map[hansa.PartyID]hansa.Party{}, places: map[hansa.PartyID]*network.Network{}, lists: map[hansa.FlowID]string{}, problems: map[string]string{},
 	}
 	if n.clock == nil {

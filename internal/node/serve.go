@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net/url"
@@ -16,7 +15,7 @@ import (
 const DatabaseName = databaseName
 
 // Serve opens the node that a configuration describes and applies what it says.
-func Serve(ctx context.Context, f *File, version string, log *slog.Logger) (*Node, error) {
+func Serve(ctx context.Context, f *File, version string, log *slog.Logger) (_ *Node, err error) {
 	cfg := Config{Data: f.Data, Origin: f.origin(), PublicURL: f.PublicURL, Version: version, Own: f.Own(), Log: log}
 	cfg.Outbound = outbound.Config{Registered: f.Hosts, Allow: f.Allow, PlainHTTP: f.PlainHTTP}
 	if f.CA != "" {
@@ -33,14 +32,9 @@ func Serve(ctx context.Context, f *File, version string, log *slog.Logger) (*Nod
 		}
 		cfg.Outbound.Proxy = u
 	}
-	if f.TLS.Cert != "" {
-		cert, err := tls.LoadX509KeyPair(f.TLS.Cert, f.TLS.Key)
-		if err != nil {
-			return nil, err
-		}
-		cfg.TLS = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
+	if cfg.TLS, err = f.tls(log); err != nil {
+		return nil, err
 	}
-	var err error
 	if cfg.Feeds, err = f.feeds(); err != nil {
 		return nil, err
 	}

@@ -87,6 +87,26 @@ func (c *Client) Register(host string) error {
 	return nil
 }
 
+// Reconfigure replaces the lists of who may be called by those of cfg; the rest of
+// cfg is as the client was made.
+func (c *Client) Reconfigure(cfg Config) error {
+	for _, a := range cfg.Allow {
+		if _, _, err := net.SplitHostPort(a); err != nil {
+			return hansa.Fielded("allow", "an allowed address is host:port, not %q", a)
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.cfg.Registered, c.cfg.Allow, c.cfg.PlainHTTP = cfg.Registered, cfg.Allow, cfg.PlainHTTP
+	return nil
+}
+
+func (c *Client) plain(host string) bool {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return slices.Contains(c.cfg.PlainHTTP, host)
+}
+
 func (c *Client) registered(host string) bool {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
@@ -186,7 +206,7 @@ func (c *Client) checkHost(u *url.URL) error {
 		return nil
 	}
 	host := strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))
-	if u.Scheme == "http" && !slices.Contains(c.cfg.PlainHTTP, host) {
+	if u.Scheme == "http" && !c.plain(host) {
 		return refused("%s is called over https, or named by the operator as a source without TLS", host)
 	}
 	if p := u.Port(); p != "" && (p != "443" || u.Scheme != "https") && (p != "80" || u.Scheme != "http") {
@@ -239,7 +259,11 @@ func hostPort(u *url.URL) string {
 	return net.JoinHostPort(strings.ToLower(u.Hostname()), port)
 }
 
-func (c *Client) allowed(hostport string) bool { return slices.Contains(c.cfg.Allow, hostport) }
+func (c *Client) allowed(hostport string) bool {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return slices.Contains(c.cfg.Allow, hostport)
+}
 
 // dial connects. The address is checked after the name was resolved, for each
 // attempt: there is no gap for another answer.

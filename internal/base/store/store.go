@@ -299,6 +299,14 @@ func (c *statements) close() {
 	clear(c.kept)
 }
 
+// Broken returns why nothing is written any more; nil while the disk is sound.
+func (s *Store) Broken() error {
+	if e := s.broken.Load(); e != nil {
+		return e
+	}
+	return nil
+}
+
 // Path returns the database's file.
 func (s *Store) Path() string { return s.path }
 

@@ -133,6 +133,29 @@ func (d *Deliverer) Subscriptions(ctx context.Context, by hansa.Actor, flow hans
 	return list, err
 }
 
+// States counts the subscriptions of the node by state.
+func (d *Deliverer) States(ctx context.Context) (map[string]int, error) {
+	out := map[string]int{}
+	err := d.DB.Read(ctx, func(tx hansa.Tx) error {
+		clear(out)
+		rows, err := tx.Query(`SELECT state, COUNT(*) FROM deliver_subscriptions GROUP BY state`)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = rows.Close() }() // rows.Err says what went wrong
+		for rows.Next() {
+			var state string
+			var n int
+			if err := rows.Scan(&state, &n); err != nil {
+				return err
+			}
+			out[state] = n
+		}
+		return rows.Err()
+	})
+	return out, err
+}
+
 // Subscription returns one that by may see, or NotFound.
 func (d *Deliverer) Subscription(ctx context.Context, by hansa.Actor, id string) (s *Subscription, err error) {
 	err = d.DB.Read(ctx, func(tx hansa.Tx) error {

@@ -188,6 +188,10 @@ type Operator interface { //nolint:interfacebloat // one operator; splitting it 
 	Release(ctx context.Context, by hansa.Actor, feed string) error
 	Erase(ctx context.Context, by hansa.Actor, dataset, record, rule string) (int, error)
 	Backup(ctx context.Context, w io.Writer) error
+	// Metrics writes how the node does, in the text form of Prometheus.
+	Metrics(ctx context.Context, by hansa.Actor, w io.Writer) error
+	// Ready is nil when the node takes changes and keeps up.
+	Ready(ctx context.Context) error
 }
 
 // DeliveryQuery narrows the log.

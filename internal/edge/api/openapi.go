@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"net/http"
 	"reflect"
 	"slices"
@@ -37,7 +38,28 @@ func (a *API) openEndpoints() []Endpoint {
 			writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
 			return nil
 		}},
+		{Route: open("/readyz", "ask whether the node takes changes and keeps up"), Serve: a.ready},
+		{Route: hansa.Route{Method: "GET", Pattern: "/metrics", Right: hansa.RightAdmin, Object: "node", Action: "read how the node does, for Prometheus"}, Serve: a.metrics, Media: []string{"text/plain; version=0.0.4"}},
 	}
+}
+
+func (a *API) ready(w http.ResponseWriter, r *http.Request, _ hansa.Actor) error {
+	if err := a.Operator.Ready(r.Context()); err != nil {
+		w.Header().Set("Retry-After", "5")
+		return err
+	}
+	writeJSON(w, http.StatusOK, map[string]string{"status": "ready"})
+	return nil
+}
+
+func (a *API) metrics(w http.ResponseWriter, r *http.Request, by hansa.Actor) error {
+	var b bytes.Buffer
+	if err := a.Operator.Metrics(r.Context(), by, &b); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+	_, _ = w.Write(b.Bytes()) // a reader that went away needs none
+	return nil
 }
 
 func (a *API) schema(w http.ResponseWriter, r *http.Request, _ hansa.Actor) error {
