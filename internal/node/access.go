@@ -33,6 +33,12 @@ func (n *Node) authorize(r *http.Request, route hansa.Route, by hansa.Actor) err
 			return err
 		}
 		r.SetPathValue("dataset", string(d.ID))
+	case "user":
+		u, err := n.userFor(r.Context(), by, r.PathValue("user"))
+		if err != nil {
+			return err
+		}
+		r.SetPathValue("user", u.ID)
 	case "closure":
 		if len(r.PathValue("closure")) > hansa.IDBytesMax {
 			return hansa.Errorf(hansa.NotFound, "there is no such closure")

@@ -22,7 +22,7 @@ var _ api.Admin = admins{}
 
 // act journals who did what. The document can be erased; the entry names nobody.
 func (n *Node) act(tx hansa.Tx, by hansa.Actor, party hansa.PartyID, kind string, what any) error {
-	doc, err := json.Marshal(map[string]any{"by": map[string]any{"party": by.Party, "credential": by.Credential, "operator": admin(by)}, "what": what}, json.Deterministic(true))
+	doc, err := json.Marshal(map[string]any{"by": map[string]any{"party": by.Party, "credential": by.Credential, "user": by.User, "operator": admin(by)}, "what": what}, json.Deterministic(true))
 	if err != nil {
 		return err
 	}

@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hansa-exchange/hansa"
@@ -51,6 +52,8 @@ type Config struct {
 	Outbound outbound.Config
 	TLS      *tls.Config
 	Drawing  *room.Drawing // what the map is drawn of; nil is none
+	// TrustedProxy says that TLS ends at a proxy before us, whose word on who calls counts.
+	TrustedProxy bool
 	// OpenRoom lets everybody look at the room: for the demonstration alone, which
 	// listens on loopback.
 	OpenRoom bool
@@ -85,6 +88,8 @@ type Node struct {
 	changed *beat // something that the room shows
 	loaded  *beat // datasets or flows changed
 	tallies tallies
+
+	listening atomic.Pointer[string] // the URL of the public address, once served
 
 	mu       sync.RWMutex // guards all below
 	parties  map[hansa.PartyID]hansa.Party
@@ -288,6 +293,11 @@ func (n *Node) party(id hansa.PartyID) hansa.Party {
 func (n *Node) Run(ctx context.Context, public net.Listener) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
+	at := "http://" + public.Addr().String()
+	if n.cfg.TLS != nil {
+		at = "https://" + public.Addr().String()
+	}
+	n.listening.Store(&at)
 	var wg sync.WaitGroup
 	errs := make(chan error, 8)
 	run := func(name string, f func(context.Context) error) {

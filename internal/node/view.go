@@ -21,7 +21,7 @@ func (n *Node) openDoors(ctx context.Context) error {
 		formats = append(formats, api.FormatInfo{Name: c.Name, Title: c.Title, MediaType: c.MediaType, Ext: c.Ext, Reads: c.Reader != nil, Writes: c.Writer != nil})
 	}
 	a := api.New(api.Config{
-		Data: serving{n}, Intake: serving{n}, Subscriptions: serving{n}, Receipts: serving{n}, Desk: n.desk, Evidence: proofs{n}, Operator: operator{n}, Admin: admins{n},
+		Data: serving{n}, Intake: serving{n}, Subscriptions: serving{n}, Receipts: serving{n}, Desk: n.desk, Evidence: proofs{n}, Operator: operator{n}, Admin: admins{n}, People: people{n},
 		Formats: formats, Version: n.cfg.Version, Schemas: map[string][]byte{"record-1.json": record.Schema()},
 	})
 	for _, e := range a.Endpoints() {
@@ -30,6 +30,9 @@ func (n *Node) openDoors(ctx context.Context) error {
 	cfg := room.Config{Source: live{n}, Log: n.log, Now: n.wall, Authenticate: n.browser}
 	if n.cfg.Drawing != nil {
 		cfg.Drawing = *n.cfg.Drawing
+	}
+	if !n.cfg.OpenRoom {
+		cfg.Accounts = accounts{n}
 	}
 	r, err := room.New(cfg)
 	if err != nil {
@@ -46,17 +49,13 @@ func (n *Node) openDoors(ctx context.Context) error {
 	return nil
 }
 
-// browser says who looks at the room: whoever has a credential with the right to
-// control, and in the demonstration, on loopback, everybody.
+// browser says who looks at the room: who is signed in, whoever has a credential
+// with the right to control, and in the demonstration, on loopback, everybody.
 func (n *Node) browser(r *http.Request) (hansa.Actor, error) {
 	if n.cfg.OpenRoom || r.Context().Value(adminKey{}) != nil {
 		return hansa.Actor{Party: n.own, Rights: []hansa.Right{hansa.RightControl}}, nil
 	}
-	by, err := n.trust.Authenticate(r.Context(), r)
-	if err == nil && !by.May(hansa.RightControl) {
-		err = hansa.Errorf(hansa.Denied, "the room is for credentials with the right control").With(hansa.CodeForbidden)
-	}
-	return by, err
+	return n.look(r.Context(), r)
 }
 
 // live is what the room shows.

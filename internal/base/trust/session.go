@@ -47,11 +47,10 @@ type storedSession struct {
 	hash [sha256.Size]byte
 }
 
-// heldSession is a session in memory, with the actor that it stands for.
+// heldSession is a session in memory, with its user.
 type heldSession struct {
 	storedSession
 	user    *storedUser
-	actor   hansa.Actor
 	used    atomic.Int64 // Unix milliseconds of the last request
 	written atomic.Int64 // the last request that is in the table
 }
@@ -89,15 +88,6 @@ func (r *Registry) Session(ctx context.Context, token Secret) (Session, User, er
 		return Session{}, User{}, err
 	}
 	return h.now(), h.user.User, nil
-}
-
-// AuthenticateSession establishes the person whose session token opens.
-func (r *Registry) AuthenticateSession(ctx context.Context, token Secret) (hansa.Actor, error) {
-	h, err := r.session(ctx, token)
-	if err != nil {
-		return hansa.Actor{}, err
-	}
-	return h.actor, nil
 }
 
 func (r *Registry) session(ctx context.Context, token Secret) (*heldSession, error) {

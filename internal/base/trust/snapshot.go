@@ -149,7 +149,7 @@ func (s *snapshot) readUsers(tx hansa.Tx) error {
 		case u == nil || !u.Revoked.IsZero():
 			return
 		}
-		h := &heldSession{storedSession: one, user: u, actor: hansa.Actor{Party: u.Party, User: u.ID, Rights: hansa.RightsOf(u.Roles)}}
+		h := &heldSession{storedSession: one, user: u}
 		h.used.Store(one.LastSeen.UnixMilli())
 		h.written.Store(one.LastSeen.UnixMilli())
 		s.sessions[one.hash] = h

@@ -33,6 +33,7 @@ type Config struct {
 	Evidence      Evidence
 	Operator      Operator
 	Admin         Admin
+	People        People
 	Formats       []FormatInfo
 	Version       string
 	Schemas       map[string][]byte // by file name, served under /schemas/
@@ -85,6 +86,7 @@ func (a *API) Endpoints() []Endpoint {
 	all := a.dataEndpoints()
 	all = append(all, a.deskEndpoints()...)
 	all = append(all, a.adminEndpoints()...)
+	all = append(all, a.userEndpoints()...)
 	all = append(all, a.evidenceEndpoints()...)
 	return append(all, a.openEndpoints()...)
 }

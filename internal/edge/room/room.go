@@ -25,6 +25,7 @@ type Config struct {
 	Drawing Drawing // the base map; empty draws closures alone
 	// Authenticate says who a browser is. An error keeps it out. Nil lets nobody in.
 	Authenticate func(*http.Request) (hansa.Actor, error)
+	Accounts     Accounts         // how people sign in; nil has no pages for it
 	Log          *slog.Logger     // nil logs nothing
 	Now          func() time.Time // the wall clock
 }
@@ -36,6 +37,7 @@ type Room struct {
 	assets *assets
 	pages  *template.Template
 	views  *views
+	cross  *http.CrossOriginProtection
 }
 
 // New makes a room: it reads its templates and draws the base map, once. Invalid
@@ -59,20 +61,20 @@ func New(cfg Config) (*Room, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Room{cfg: cfg, base: base, assets: a, pages: pages, views: newViews()}, nil
+	return &Room{cfg: cfg, base: base, assets: a, pages: pages, views: newViews(), cross: http.NewCrossOriginProtection()}, nil
 }
 
 // Routes lists the ways in. They ask for no right of the common kind: the room
 // establishes who a browser is by Config.Authenticate, the assets excepted.
-func (*Room) Routes() []hansa.Route {
-	return []hansa.Route{
-		{Method: "GET", Pattern: "/{$}", Object: "node", Action: "go to the first page"},
-		{Method: "GET", Pattern: "/live", Object: "node", Action: "see the situation"},
-		{Method: "GET", Pattern: "/live.json", Object: "node", Action: "read the situation"},
-		{Method: "GET", Pattern: "/map.svg", Object: "node", Action: "see the map"},
-		{Method: "GET", Pattern: "/stream", Object: "node", Action: "follow the situation", Slow: true},
-		{Method: "GET", Pattern: "/assets/{hash}/{name...}", Object: "node", Action: "load a style, script or font"},
-	}
+func (r *Room) Routes() []hansa.Route {
+	return append(r.signRoutes(),
+		hansa.Route{Method: "GET", Pattern: "/{$}", Object: "node", Action: "go to the first page"},
+		hansa.Route{Method: "GET", Pattern: "/live", Object: "node", Action: "see the situation"},
+		hansa.Route{Method: "GET", Pattern: "/live.json", Object: "node", Action: "read the situation"},
+		hansa.Route{Method: "GET", Pattern: "/map.svg", Object: "node", Action: "see the map"},
+		hansa.Route{Method: "GET", Pattern: "/stream", Object: "node", Action: "follow the situation", Slow: true},
+		hansa.Route{Method: "GET", Pattern: "/assets/{hash}/{name...}", Object: "node", Action: "load a style, script or font"},
+	)
 }
 
 // Handler returns what answers the route of this pattern; nil for one that is not
@@ -95,7 +97,7 @@ func (r *Room) Handler(pattern string) http.Handler {
 	case "/assets/{hash}/{name...}":
 		return r.open(r.asset)
 	}
-	return nil
+	return r.signHandler(pattern)
 }
 
 // policy lets a page load what the node itself serves, and nothing else: no
@@ -131,7 +133,7 @@ func (r *Room) guard(f func(http.ResponseWriter, *http.Request, hansa.Actor) err
 		}
 		by, err := r.cfg.Authenticate(req)
 		if err != nil {
-			return err
+			return r.signFirst(w, req, err)
 		}
 		return f(w, req, by)
 	})

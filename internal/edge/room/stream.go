@@ -122,6 +122,9 @@ func (r *Room) stream(w http.ResponseWriter, req *http.Request, by hansa.Actor) 
 	defer gather.Stop()
 	for {
 		change := r.cfg.Source.Changed()
+		if _, err := r.cfg.Authenticate(req); err != nil {
+			return streamError(sent, err) // it was let in, and is no more
+		}
 		page, err := r.shared(req.Context(), key, by, change)
 		if err != nil {
 			return streamError(sent, err)
