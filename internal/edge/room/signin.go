@@ -138,7 +138,7 @@ func (r *Room) signFirst(w http.ResponseWriter, req *http.Request, err error) er
 	if r.cfg.Accounts == nil || hansa.Public(err).Code != hansa.CodeUnauthenticated {
 		return err
 	}
-	if req.Method == http.MethodGet && strings.Contains(req.Header.Get("Accept"), "text/html") {
+	if req.Method == http.MethodGet && !wantsJSON(req) && strings.Contains(req.Header.Get("Accept"), "text/html") {
 		to := "/signin"
 		if next := req.URL.RequestURI(); next != "/live" {
 			to += "?" + url.Values{"next": {next}}.Encode()
