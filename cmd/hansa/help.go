@@ -119,11 +119,18 @@ func build() buildInfo {
 	return b
 }
 
-type versionCmd struct{}
+type versionCmd struct {
+	SBOM bool `help:"Write what this binary is made of, as CycloneDX JSON." name:"sbom"`
+}
 
-func (versionCmd) examples() []string { return []string{"hansa version --json"} }
+func (versionCmd) examples() []string {
+	return []string{"hansa version --json", "hansa version --sbom"}
+}
 
-func (versionCmd) Run(p *printer) error {
+func (cmd versionCmd) Run(p *printer) error {
+	if cmd.SBOM {
+		return p.data(materials())
+	}
 	if done, err := p.show(build()); done {
 		return err
 	}
