@@ -65,6 +65,7 @@ type commands struct {
 	Restore     restoreCmd     `cmd:"" group:"run" help:"Restore a backup into a new data folder."`
 	Parties     partiesCmd     `cmd:"" group:"run" help:"List and add the parties of a node."`
 	Credentials credentialsCmd `cmd:"" group:"run" help:"Issue, rotate and revoke what programs sign in with."`
+	Users       usersCmd       `cmd:"" group:"run" help:"Add people, give them roles, and end them."`
 	Bench       benchCmd       `cmd:"" group:"run" help:"Measure this machine against a bare baseline."`
 	Context     contextCmd     `cmd:"" group:"run" help:"Keep names for the nodes that you talk to."`
 	Completion  completionCmd  `cmd:"" group:"run" help:"Print a completion script for your shell."`
