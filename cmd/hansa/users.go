@@ -174,8 +174,15 @@ func userAct(ctx context.Context, g *globals, p *printer, method, user, act stri
 		return err
 	}
 	p.table([]string{"USER", clean(u.SignIn)}, [][]string{
-		{"party", u.Party}, {"state", u.State}, {"roles", roles(u.Roles)}, {"rights", rights(u.Rights)}, {"mail", clean(u.Mail)},
-		{"created", p.at(u.Created)}, {"last seen", p.at(u.LastSeen)}, {"sessions", fmt.Sprint(u.Sessions)}, {"id", u.ID},
+		{"party", u.Party},
+		{"state", u.State},
+		{"roles", roles(u.Roles)},
+		{"rights", rights(u.Rights)},
+		{"mail", clean(u.Mail)},
+		{"created", p.at(u.Created)},
+		{"last seen", p.at(u.LastSeen)},
+		{"sessions", fmt.Sprint(u.Sessions)},
+		{"id", u.ID},
 	}, "")
 	if says != "" {
 		p.say("%s", says)

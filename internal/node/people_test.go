@@ -115,7 +115,7 @@ func TestPersonComesInAndGoesOut(t *testing.T) {
 	if c := b.cookie; c == nil || c.Name != cookiePlain || !c.HttpOnly || c.SameSite != http.SameSiteLaxMode || c.Path != "/" || c.Domain != "" {
 		t.Fatalf("the session's cookie: %+v", b.cookie)
 	}
-	b.want("GET", "/live", nil, 200, "Situation")
+	b.want("GET", "/live", nil, 200, "Situation", `href="/settings/account"`)
 	b.want("GET", "/api/v1/whoami", nil, 200, `"did:web:city"`, `"control"`)
 	b.want("GET", "/data/v1/flows/to-one/snapshot", nil, 401) // data is for programs
 	(&browser{T: t, w: w}).want("POST", "/enter", url.Values{"token": {token}, "password": {phrase}, "again": {phrase}}, 401, "used already", "This link does not open")

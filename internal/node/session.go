@@ -108,6 +108,8 @@ func (a accounts) end(r *http.Request) {
 	})
 }
 
+func (a accounts) Host() string { return a.n.party(a.n.own).Title }
+
 func (a accounts) SignIn(r *http.Request, name, password string) (*http.Cookie, error) {
 	party, short := a.n.signInName(a.n.own, name)
 	_, token, err := a.n.trust.SignIn(r.Context(), party, short, password, a.n.from(r))
@@ -172,7 +174,7 @@ func (a accounts) EndSession(r *http.Request, id string) error {
 }
 
 func (a accounts) zone(party hansa.PartyID) *time.Location {
-	z, err := time.LoadLocation(first(a.n.party(party).Zone, "UTC"))
+	z, err := time.LoadLocation(first(first(a.n.party(party).Zone, a.n.party(a.n.own).Zone), "UTC"))
 	if err != nil {
 		return time.UTC
 	}

@@ -343,3 +343,69 @@ func mustUser(t *testing.T, w *world) trust.User {
 	}
 	return u
 }
+
+// docs is a journal that keeps what it is told.
+type docs map[string]string
+
+func (d docs) Act(_ hansa.Tx, _ hansa.PartyID, kind string, doc []byte, _ time.Time) (string, error) {
+	d[kind] = string(doc)
+	return "", nil
+}
+
+// TestActsNameNobody: each act stands under the opaque id of who acted, and its
+// document holds neither a name nor an address nor a secret.
+func TestActsNameNobody(t *testing.T) {
+	w := newWorld(t)
+	kept := docs{}
+	r, err := trust.New(w.db, trust.Config{Journal: kept, Now: func() time.Time { return w.now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.r = r
+	boss := hansa.Actor{Party: alice, User: "01a20000-0000-7000-8000-00000000b055"}
+	var u trust.User
+	var token trust.Secret
+	w.change(func(tx hansa.Tx) (err error) {
+		if u, err = r.AddUser(tx, boss, trust.UserSpec{Party: alice, Name: "Zebedeus", Mail: "zebedeus@alice.example", Roles: []hansa.UserRole{hansa.RoleViewer}}); err != nil {
+			return err
+		}
+		_, token, err = r.IssueLink(tx, boss, u.ID, 0)
+		return err
+	})
+	s, err := w.enter(token, good)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, s, err = r.ChangePassword(t.Context(), s, good, better, trust.From{}); err != nil {
+		t.Fatal(err)
+	}
+	one, _, err := r.Session(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.change(func(tx hansa.Tx) error {
+		if err := r.EndSession(tx, hansa.Actor{User: u.ID}, u.ID, one.ID); err != nil {
+			return err
+		}
+		if _, err := r.SetRoles(tx, boss, u.ID, []hansa.UserRole{hansa.RoleAuditor}); err != nil {
+			return err
+		}
+		_, err := r.RevokeUser(tx, boss, u.ID)
+		return err
+	})
+	by := map[string]string{
+		"user-added": boss.User, "link-issued": boss.User, "user-roles": boss.User, "user-revoked": boss.User,
+		"link-used": u.ID, "session-begun": u.ID, "password-changed": u.ID, "session-ended": u.ID,
+	}
+	for kind, who := range by {
+		doc := kept[kind]
+		if !strings.Contains(doc, `"user":"`+u.ID+`"`) || !strings.Contains(doc, `"by":"`+who+`"`) {
+			t.Errorf("%s: got %s, want it by %s", kind, doc, who)
+		}
+		for _, private := range []string{"Zebedeus", "zebedeus", good, better, token.Reveal(), s.Reveal(), "argon2", "Testing"} {
+			if strings.Contains(doc, private) {
+				t.Errorf("%s tells %q: %s", kind, private, doc)
+			}
+		}
+	}
+}

@@ -58,7 +58,7 @@ type UsersBody struct {
 
 // People keeps the users of a party. Another party's user is NotFound, as one that
 // never was; nobody gives or takes a role with a right that it lacks itself.
-type People interface {
+type People interface { //nolint:interfacebloat // one table of acts on one kind of thing
 	// Users lists the users of a party by name; empty is by's own.
 	Users(ctx context.Context, by hansa.Actor, party string) ([]User, error)
 	// User returns the user with that id, or of that name at by's party.

@@ -31,6 +31,7 @@ type page struct {
 	Items, Ended                  []item
 	EndedOpen                     bool
 	LeftOut                       int
+	Account                       bool // people sign in here
 	AllOpen                       string
 	Next                          []coming
 	Selected                      *detail

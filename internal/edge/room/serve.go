@@ -61,7 +61,9 @@ func (r *Room) look(ctx context.Context, by hansa.Actor, a ask) (*page, error) {
 	if err != nil {
 		return nil, err
 	}
-	return r.build(&l, a), nil
+	p := r.build(&l, a)
+	p.Account = r.cfg.Accounts != nil
+	return p, nil
 }
 
 // send writes a page, packed where the browser takes it.

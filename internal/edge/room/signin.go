@@ -21,7 +21,9 @@ const formMax = 16 << 10
 // Accounts is how people come in, see their own account and go out. A request
 // carries the session; a cookie that is returned begins or ends one. Wrong input
 // is Denied or Invalid with the field, too many tries are Busy.
-type Accounts interface {
+type Accounts interface { //nolint:interfacebloat // one person's way in, account and way out
+	// Host says whose node this is, as people read it.
+	Host() string
 	// SignIn begins a session by name and password.
 	SignIn(req *http.Request, name, password string) (*http.Cookie, error)
 	// Guest says whom a one-time link lets in; it uses nothing up.
@@ -63,7 +65,7 @@ type OpenSession struct {
 
 // signPage is all that the templates of sign.html need.
 type signPage struct {
-	Theme, Title             string
+	Theme, Title, Host       string
 	Error, Hint, Field, Note string
 	Name, Next, Token        string
 	Guest                    Guest
@@ -179,7 +181,7 @@ func (r *Room) failed(w http.ResponseWriter, req *http.Request, name string, p *
 
 // sheet writes one of the templates of sign.html.
 func (r *Room) sheet(w http.ResponseWriter, req *http.Request, name string, status int, p *signPage) error {
-	p.Theme = theme(req)
+	p.Theme, p.Host = theme(req), r.cfg.Accounts.Host()
 	var b bytes.Buffer
 	if err := r.pages.ExecuteTemplate(&b, name, p); err != nil {
 		return err
@@ -213,7 +215,7 @@ func (r *Room) signIn(w http.ResponseWriter, req *http.Request) error {
 // in hands the browser its session and sends it on.
 func in(w http.ResponseWriter, req *http.Request, c *http.Cookie, to string) error {
 	http.SetCookie(w, c)
-	http.Redirect(w, req, to, http.StatusSeeOther)
+	http.Redirect(w, req, to, http.StatusSeeOther) //nolint:gosec // onward lets only our own pages pass
 	return nil
 }
 
@@ -275,10 +277,7 @@ func (r *Room) accountSheet(w http.ResponseWriter, req *http.Request, note strin
 	}
 	p := &signPage{Title: "Your account", Account: a, Note: note}
 	for _, s := range a.Sessions {
-		row := sessionRow{ID: s.ID, Agent: s.Agent, Begun: stamp(s.Begun, a.Zone), Seen: stamp(s.LastSeen, a.Zone), Ends: stamp(s.Ends, a.Zone), This: s.This}
-		if row.Agent == "" {
-			row.Agent = "unnamed browser"
-		}
+		row := sessionRow{ID: s.ID, Agent: browserName(s.Agent), Begun: stamp(s.Begun, a.Zone), Seen: stamp(s.LastSeen, a.Zone), Ends: stamp(s.Ends, a.Zone), This: s.This}
 		p.Sessions = append(p.Sessions, row)
 	}
 	if failure != nil {
@@ -313,4 +312,28 @@ func stamp(t time.Time, zone *time.Location) string {
 		zone = time.UTC
 	}
 	return t.In(zone).Format("2006-01-02 15:04") + " " + words.Zone(t, zone)
+}
+
+// browserName says in people's words what a browser calls itself. A guess: nothing
+// hangs on it.
+func browserName(agent string) string {
+	find := func(marks [][2]string) string {
+		for _, m := range marks {
+			if strings.Contains(agent, m[0]) {
+				return m[1]
+			}
+		}
+		return ""
+	}
+	name := find([][2]string{{"Edg", "Edge"}, {"OPR/", "Opera"}, {"Firefox/", "Firefox"}, {"Chrome/", "Chrome"}, {"Safari/", "Safari"}})
+	system := find([][2]string{{"Android", "Android"}, {"iPhone", "iPhone"}, {"iPad", "iPad"}, {"Windows", "Windows"}, {"Mac OS", "macOS"}, {"CrOS", "ChromeOS"}, {"Linux", "Linux"}})
+	switch {
+	case agent == "":
+		return "A browser without a name"
+	case name == "":
+		return agent
+	case system == "":
+		return name
+	}
+	return name + " on " + system
 }
