@@ -216,9 +216,15 @@ func (a admins) credentialFor(ctx context.Context, by hansa.Actor, id string) (h
 		}
 		for i := range list {
 			c := &list[i]
-			if c.ID == id || p.ID == by.Party && c.Name == id && c.Revoked.IsZero() && c.ReplacedBy == "" {
-				return p, c.ID, nil
+			if c.ID != id && (p.ID != by.Party || c.Name != id || !c.Revoked.IsZero() || c.ReplacedBy != "") {
+				continue
 			}
+			for _, r := range c.Rights {
+				if !by.May(r) { // its new secret would hand out what he does not hold
+					return p, "", hansa.Errorf(hansa.Denied, "only somebody with the right %s may rotate or end this credential", r).With(hansa.CodeForbidden)
+				}
+			}
+			return p, c.ID, nil
 		}
 	}
 	return hansa.Party{}, "", hansa.Errorf(hansa.NotFound, "there is no credential %q", id).WithHint("hansa credentials list")
