@@ -7,12 +7,14 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/hansa-exchange/hansa"
+	"github.com/hansa-exchange/hansa/internal/base/store"
 	"github.com/hansa-exchange/hansa/internal/base/trust"
 	"github.com/hansa-exchange/hansa/internal/edge/api"
 )
@@ -348,4 +350,62 @@ func TestCookieOverTLS(t *testing.T) {
 	if got := n.from(r); got != (trust.From{Address: "192.0.2.44"}) {
 		t.Errorf("a caller behind a proxy comes from %+v", got)
 	}
+}
+
+// TestManagerTakesNothingOver: who manages cannot rotate, and so get, a credential
+// that may more than he; one that may as much, as control, he can.
+func TestManagerTakesNothingOver(t *testing.T) {
+	w := newTown(t)
+	b, _ := w.come(t, "city", "keeper", hansa.RoleOperator)
+	if code, body := w.askAs(t, b, "POST", "/api/v1/credentials/main/rotate", `{}`); code != 403 {
+		t.Errorf("a credential with the right control: got %d %s", code, body)
+	}
+	e, _ := w.come(t, "one", "engineer", hansa.RoleEngineer)
+	if code, body := w.askAs(t, e, "POST", "/api/v1/credentials/main/rotate", `{}`); code != 200 {
+		t.Errorf("a credential with the rights read and receipt: got %d %s", code, body)
+	}
+}
+
+// TestPeopleAfterRestore: a node that was restored knows its users, and no session
+// or link from before.
+func TestPeopleAfterRestore(t *testing.T) {
+	dir := t.TempDir()
+	cfg := Config{Data: filepath.Join(dir, "a"), Origin: "x.example", Own: "did:web:city", Log: slog.New(slog.DiscardHandler)}
+	n, err := Open(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := n.Apply(t.Context(), &Setup{Parties: []hansa.Party{{ID: "did:web:city", Name: "city", Title: "City", Kind: hansa.City}}}); err != nil {
+		t.Fatal(err)
+	}
+	w := &town{Node: n}
+	b, _ := w.come(t, "city", "eva", hansa.RoleAdministrator)
+	_, open := w.invite(t, "city", "late", hansa.RoleViewer)
+	b.want("GET", "/live", nil, 200)
+	copied := filepath.Join(dir, "copy.db")
+	if err := n.db.Backup(t.Context(), copied); err != nil {
+		t.Fatal(err)
+	}
+	if err := n.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Restore(t.Context(), copied, filepath.Join(dir, "b", DatabaseName), time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	key, err := os.ReadFile(filepath.Join(dir, "a", "node.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "b", "node.key"), key, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg.Data = filepath.Join(dir, "b")
+	if b.w.Node, err = Open(t.Context(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	defer b.w.Close()
+	b.want("GET", "/live", nil, 303, "/signin")
+	b.want("GET", open, nil, 401, "before this node was restored")
+	b.want("POST", "/signin", url.Values{"name": {"eva"}, "password": {phrase}}, 303)
+	b.want("GET", "/live", nil, 200)
 }
