@@ -115,7 +115,7 @@ func troubled(f *Feed, l *Live) (alarm, bool) {
 		age = " The last good answer is " + words.Span(l.Now.Sub(f.State.LastGood)) + " old."
 	}
 	switch f.State.Status {
-	case hansa.FeedFresh:
+	case hansa.FeedFresh, hansa.FeedPaused: // who paused it knows
 		return a, false
 	case hansa.FeedLate:
 		a.Lead = name + " is late."
@@ -126,6 +126,8 @@ func troubled(f *Feed, l *Live) (alarm, bool) {
 	case hansa.FeedHeld:
 		a.Lead = name + " is held."
 		a.Text = "Its last answer was empty or had shrunk, and waits for a person."
+	case hansa.FeedDrift:
+		a.Lead = name + " says what cannot be read."
 	default:
 		a.Lead = name + " is " + string(f.State.Status) + "."
 	}
