@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -29,7 +30,7 @@ type browser struct {
 	header http.Header
 }
 
-func (b *browser) send(method, path string, form url.Values) *http.Response {
+func (b *browser) send(method, path string, form url.Values) *httptest.ResponseRecorder {
 	b.Helper()
 	ctx, stop := context.WithTimeout(b.Context(), 5*time.Second)
 	defer stop()
@@ -40,33 +41,30 @@ func (b *browser) send(method, path string, form url.Values) *http.Response {
 	if form != nil {
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
-	for k, v := range b.header {
-		r.Header[k] = v
-	}
+	maps.Copy(r.Header, b.header)
 	if b.cookie != nil {
 		r.AddCookie(b.cookie)
 	}
 	rec := httptest.NewRecorder()
 	b.w.Handler().ServeHTTP(rec, r)
-	res := rec.Result()
-	for _, c := range res.Cookies() {
+	if set := rec.Header().Get("Set-Cookie"); set != "" {
+		c, err := http.ParseSetCookie(set)
+		if err != nil {
+			b.Fatal(err)
+		}
 		if b.cookie = c; c.MaxAge < 0 {
 			b.cookie = nil
 		}
 	}
-	return res
+	return rec
 }
 
 func (b *browser) want(method, path string, form url.Values, status int, says ...string) string {
 	b.Helper()
 	res := b.send(method, path, form)
-	body, err := io.ReadAll(res.Body)
-	if err != nil {
-		b.Fatal(err)
-	}
-	text := string(body) + " → " + res.Header.Get("Location")
-	if res.StatusCode != status {
-		b.Errorf("%s %s: got %d, want %d: %.300s", method, path, res.StatusCode, status, text)
+	text := res.Body.String() + " → " + res.Header().Get("Location")
+	if res.Code != status {
+		b.Errorf("%s %s: got %d, want %d: %.300s", method, path, res.Code, status, text)
 	}
 	for _, s := range says {
 		if !strings.Contains(text, s) {
@@ -182,12 +180,12 @@ func TestOtherSitesForms(t *testing.T) {
 	} {
 		evil := &browser{T: t, w: w, cookie: b.cookie, header: h}
 		for _, d := range w.doors.table {
-			if d.Method == "GET" || d.Right == "" && !strings.HasPrefix(d.Pattern, "/sign") && !strings.HasPrefix(d.Pattern, "/settings") && d.Pattern != "/enter" {
+			if d.Method == http.MethodGet || d.Right == "" && !strings.HasPrefix(d.Pattern, "/sign") && !strings.HasPrefix(d.Pattern, "/settings") && d.Pattern != "/enter" {
 				continue
 			}
 			res := evil.send(d.Method, filled(d.Pattern, "to-one", "closures", "a"), url.Values{"name": {"boss"}, "password": {phrase}})
-			if res.StatusCode != http.StatusForbidden && res.StatusCode != http.StatusUnauthorized {
-				t.Errorf("%s: %s %s: got %d", name, d.Method, d.Pattern, res.StatusCode)
+			if res.Code != http.StatusForbidden && res.Code != http.StatusUnauthorized {
+				t.Errorf("%s: %s %s: got %d", name, d.Method, d.Pattern, res.Code)
 			}
 			evil.cookie = b.cookie
 		}
@@ -210,8 +208,8 @@ func TestTriesAreLimited(t *testing.T) {
 		b.want("POST", "/signin", url.Values{"name": {"eva"}, "password": {"x"}}, 401)
 	}
 	res := b.send("POST", "/signin", url.Values{"name": {"eva"}, "password": {phrase}})
-	if res.StatusCode != http.StatusTooManyRequests || res.Header.Get("Retry-After") == "" || res.Header.Get("Retry-After") == "0" {
-		t.Errorf("an eleventh try: got %d, Retry-After %q", res.StatusCode, res.Header.Get("Retry-After"))
+	if late := res.Header().Get("Retry-After"); res.Code != http.StatusTooManyRequests || late == "" || late == "0" {
+		t.Errorf("an eleventh try: got %d, Retry-After %q", res.Code, late)
 	}
 	in.want("GET", "/live", nil, 200) // who is in stays in
 }
@@ -309,7 +307,7 @@ func TestStreamEndsWithTheUser(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer res.Body.Close()
-	if _, err := res.Body.Read(make([]byte, 1)); err != nil || res.StatusCode != 200 {
+	if _, err := res.Body.Read(make([]byte, 1)); err != nil || res.StatusCode != http.StatusOK {
 		t.Fatalf("%d %v", res.StatusCode, err)
 	}
 	if _, err := (people{w.Node}).RevokeUser(t.Context(), hansa.Actor{Party: w.own, Rights: []hansa.Right{hansa.RightAdmin}}, id); err != nil {
@@ -408,4 +406,26 @@ func TestPeopleAfterRestore(t *testing.T) {
 	b.want("GET", open, nil, 401, "before this node was restored")
 	b.want("POST", "/signin", url.Values{"name": {"eva"}, "password": {phrase}}, 303)
 	b.want("GET", "/live", nil, 200)
+}
+
+// TestPasswordIsLost: a recovery link sets another password, ends every session
+// that was open, and the old password is good no more.
+func TestPasswordIsLost(t *testing.T) {
+	w := newTown(t)
+	b, id := w.come(t, "one", "eva", hansa.RoleDuty)
+	in, err := people{w.Node}.LinkUser(t.Context(), hansa.Actor{Party: w.own, Rights: []hansa.Right{hansa.RightAdmin}}, id, api.LinkOrder{GoodForHours: 1})
+	if err != nil || in.Purpose != string(trust.LinkRecovery) || in.User.SignIn != "eva@one" {
+		t.Fatalf("%+v %v", in, err)
+	}
+	b.want("GET", "/live", nil, 200) // a link alone ends nothing
+	_, token, _ := strings.Cut(in.Link, "token=")
+	fresh := &browser{T: t, w: w}
+	fresh.want("GET", in.Link, nil, 200, "A new password for eva", "eva@one")
+	fresh.want("POST", "/enter", url.Values{"token": {token}, "password": {phrase + "s"}, "again": {phrase + "s"}}, 303)
+	b.want("GET", "/live", nil, 303)
+	b.cookie = nil
+	b.want("POST", "/signin", url.Values{"name": {"eva@one"}, "password": {phrase}}, 401)
+	b.want("POST", "/signin", url.Values{"name": {"eva"}, "password": {phrase + "s"}}, 401) // a name alone is the city's own
+	b.want("POST", "/signin", url.Values{"name": {" EVA@One "}, "password": {phrase + "s"}}, 303)
+	b.want("POST", "/signin", url.Values{"name": {`"><script>alert(1)</script>`}, "password": {"x"}}, 401, "&lt;script&gt;")
 }

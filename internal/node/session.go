@@ -48,7 +48,7 @@ func (n *Node) token(r *http.Request) trust.Secret {
 	return trust.Secret{}
 }
 
-// person establishes who is signed in in the browser that sent r. What the browser
+// person establishes who sits at the browser that sent r. What the browser
 // sends for another site's page is refused (Sec-Fetch-Site, else Origin).
 func (n *Node) person(r *http.Request) (hansa.Actor, error) {
 	token := n.token(r)
