@@ -24,6 +24,7 @@ type initCmd struct {
 	Zone         string   `help:"Your time zone." placeholder:"Europe/Amsterdam"`
 	Lang         []string `help:"A language that you write in, the first for what names none. May be repeated." placeholder:"nl"`
 	Network      string   `help:"A GeoJSON file of tunnels, bridges and streets." placeholder:"FILE"`
+	Admin        string   `help:"The first administrator's name to sign in with." default:"admin"`
 	Listen       string   `help:"Where the node listens." placeholder:"127.0.0.1:8080"`
 	Cert         string   `help:"The TLS certificate (PEM)." placeholder:"FILE"`
 	Key          string   `help:"Its private key (PEM)." placeholder:"FILE"`
@@ -37,7 +38,7 @@ func (initCmd) examples() []string {
 func (cmd *initCmd) Run(ctx context.Context, g *globals, p *printer) error {
 	b := node.Beginning{
 		Dir: cmd.Dir, Name: cmd.Name, Title: cmd.Title, Kind: hansa.PartyKind(cmd.Kind), PublicURL: cmd.URL, PartyID: cmd.ID, Zone: cmd.Zone, Languages: cmd.Lang,
-		Network: cmd.Network, Listen: cmd.Listen, Cert: cmd.Cert, Key: cmd.Key, Proxy: cmd.TrustedProxy,
+		Network: cmd.Network, Admin: cmd.Admin, Listen: cmd.Listen, Cert: cmd.Cert, Key: cmd.Key, Proxy: cmd.TrustedProxy,
 	}
 	if b.Name == "" {
 		b.Name = nameOf(filepath.Base(cmd.Dir))
@@ -63,6 +64,8 @@ func (cmd *initCmd) Run(ctx context.Context, g *globals, p *printer) error {
 	p.say("A node for %s stands in %s.", clean(first(b.Title, b.Name)), cmd.Dir)
 	p.say("Others trust its journal by this line; give it to them by another way than the node:")
 	fmt.Fprintln(p.out, made.Key)
+	p.say("The first administrator signs in by this link, once, until %s:", p.at(made.Until))
+	fmt.Fprintln(p.out, made.Link)
 	p.say("Next:")
 	p.say("  hansa serve --config %s", quoted(made.Config))
 	p.say("  hansa datasets add closures --licence CC-BY-4.0")

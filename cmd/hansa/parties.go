@@ -12,9 +12,13 @@ import (
 
 // partiesCmd keeps the parties of a node.
 type partiesCmd struct {
-	List partiesListCmd `cmd:"" default:"1" help:"List the parties that you deal with; the operator sees all."`
-	Add  partiesAddCmd  `cmd:"" help:"Add a party to this node."`
-	Show partiesShowCmd `cmd:"" help:"Show one party."`
+	List        partiesListCmd        `cmd:"" default:"1" help:"List the parties that you deal with; the operator sees all."`
+	Add         partiesAddCmd         `cmd:"" help:"Add a party to this node."`
+	Show        partiesShowCmd        `cmd:"" help:"Show one party."`
+	Invite      partiesInviteCmd      `cmd:"" help:"Make a link by which an organisation comes in."`
+	Invitations partiesInvitationsCmd `cmd:"" help:"List invitations."`
+	Uninvite    partiesUninviteCmd    `cmd:"" help:"Take an invitation back."`
+	Onboarding  partiesOnboardingCmd  `cmd:"" help:"Say how far each party has come, and who is waited for."`
 }
 
 func (partiesCmd) examples() []string {

@@ -29,18 +29,21 @@ type Beginning struct {
 	Zone      string // IANA time zone
 	Languages []string
 	Network   string // a GeoJSON file of places; empty is none
+	Admin     string // whom the first administrator's link is for; admin when empty
 	Cert, Key string // TLS files
 	Proxy     bool   // TLS ends at a trusted proxy
 }
 
 // Begun is a node that was made.
 type Begun struct {
-	Config string `json:"config"` // its configuration file
-	Data   string `json:"data"`
-	Origin string `json:"origin"` // the journal's name
-	Party  string `json:"party"`  // the node's own, a DID
-	Key    string `json:"key"`    // the line by which others trust the journal
-	Places int    `json:"places"`
+	Config string    `json:"config"` // its configuration file
+	Data   string    `json:"data"`
+	Origin string    `json:"origin"` // the journal's name
+	Party  string    `json:"party"`  // the node's own, a DID
+	Key    string    `json:"key"`    // the line by which others trust the journal
+	Places int       `json:"places"`
+	Link   string    `json:"link"` // by which the first administrator signs in, once
+	Until  time.Time `json:"until"`
 }
 
 //go:embed hansa.toml.tmpl
@@ -149,7 +152,11 @@ func Init(ctx context.Context, b Beginning, version string) (_ Begun, err error)
 	if err := n.Apply(ctx, s); err != nil {
 		return Begun{}, err
 	}
-	return Begun{Config: config, Data: f.Data, Origin: f.origin(), Party: b.PartyID, Key: n.VerifierKey(), Places: len(places)}, nil
+	link, until, err := n.Invite(ctx, first(b.Admin, "admin"), "", hansa.RoleAdministrator)
+	if err != nil {
+		return Begun{}, err
+	}
+	return Begun{Link: link, Until: until, Config: config, Data: f.Data, Origin: f.origin(), Party: b.PartyID, Key: n.VerifierKey(), Places: len(places)}, nil
 }
 
 func remove(name string) error {

@@ -94,7 +94,8 @@ type Node struct {
 	mu       sync.RWMutex // guards all below
 	parties  map[hansa.PartyID]hansa.Party
 	places   map[hansa.PartyID]*network.Network
-	lists    map[hansa.FlowID]string // addresses of the lists that receivers publish
+	tested   map[hansa.PartyID]time.Time // when a party last asked for a test closure
+	lists    map[hansa.FlowID]string     // addresses of the lists that receivers publish
 	checked  string
 	problems map[string]string
 	sealed   time.Time
@@ -112,7 +113,7 @@ const (
 func Open(ctx context.Context, cfg Config) (_ *Node, err error) {
 	n := &Node{
 		cfg: cfg, log: cfg.Log, wall: time.Now, clock: cfg.Clock, own: cfg.Own, tick: newBeat(), changed: newBeat(), loaded: newBeat(), tallies: newTallies(),
-		parties: map[hansa.PartyID]hansa.Party{}, places: map[hansa.PartyID]*network.Network{}, lists: map[hansa.FlowID]string{}, problems: map[string]string{},
+		parties: map[hansa.PartyID]hansa.Party{}, places: map[hansa.PartyID]*network.Network{}, lists: map[hansa.FlowID]string{}, tested: map[hansa.PartyID]time.Time{}, problems: map[string]string{},
 	}
 	if n.clock == nil {
 		n.clock = n.wall
@@ -177,6 +178,10 @@ func migrations() (all []hansa.Migration) {
 		`CREATE TABLE node_epoch (epoch TEXT NOT NULL PRIMARY KEY)`,
 	}}, hansa.Migration{Room: "node", Number: 2, Statements: []string{
 		`CREATE TABLE node_host (host TEXT NOT NULL PRIMARY KEY, party TEXT NOT NULL)`,
+	}}, hansa.Migration{Room: "node", Number: 3, Statements: []string{
+		`CREATE TABLE node_invitation (id TEXT NOT NULL PRIMARY KEY, token BLOB NOT NULL UNIQUE, party TEXT NOT NULL, doc TEXT NOT NULL, made BIGINT NOT NULL, expires BIGINT NOT NULL,
+			revoked BIGINT NOT NULL DEFAULT 0, accepted BIGINT NOT NULL DEFAULT 0, acceptor TEXT NOT NULL DEFAULT '')`,
+		`CREATE INDEX node_invitation_party ON node_invitation (party, made)`,
 	}})
 }
 

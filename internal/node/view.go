@@ -21,7 +21,7 @@ func (n *Node) openDoors(ctx context.Context) error {
 		formats = append(formats, api.FormatInfo{Name: c.Name, Title: c.Title, MediaType: c.MediaType, Ext: c.Ext, Reads: c.Reader != nil, Writes: c.Writer != nil})
 	}
 	a := api.New(api.Config{
-		Data: serving{n}, Intake: serving{n}, Subscriptions: serving{n}, Receipts: serving{n}, Desk: n.desk, Evidence: proofs{n}, Operator: operator{n}, Admin: admins{n}, People: people{n},
+		Data: serving{n}, Intake: serving{n}, Subscriptions: serving{n}, Receipts: serving{n}, Desk: n.desk, Evidence: proofs{n}, Operator: operator{n}, Admin: admins{n}, Invitations: invites{n}, People: people{n},
 		Formats: formats, Version: n.cfg.Version, Schemas: map[string][]byte{"record-1.json": record.Schema()},
 	})
 	for _, e := range a.Endpoints() {
@@ -32,7 +32,7 @@ func (n *Node) openDoors(ctx context.Context) error {
 		cfg.Drawing = *n.cfg.Drawing
 	}
 	if !n.cfg.OpenRoom {
-		cfg.Accounts = accounts{n}
+		cfg.Accounts, cfg.Invitations = accounts{n}, invites{n}
 	}
 	r, err := room.New(cfg)
 	if err != nil {

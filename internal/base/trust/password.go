@@ -127,3 +127,9 @@ func goodPassword(u *User, password string) error {
 
 // fold makes names that read alike equal.
 func fold(s string) string { return strings.ToLower(norm.NFKC.String(s)) }
+
+// GoodPassword reports the first rule that a password for a user of this name
+// breaks, before anything is made of it.
+func GoodPassword(name, password string) error {
+	return goodPassword(&User{Name: name}, password)
+}

@@ -2,6 +2,7 @@ package receipt
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"slices"
 	"strings"
@@ -97,6 +98,27 @@ func (b *Book) list(ctx context.Context, where string, args ...any) (out []Rungs
 		return err
 	})
 	return out, err
+}
+
+// Progress says when the receiver of flow first was handed something, and when it
+// first said what became of something; zero is never.
+func (b *Book) Progress(ctx context.Context, flow hansa.FlowID) (fetched, acted time.Time, err error) {
+	err = b.DB.Read(ctx, func(tx hansa.Tx) error {
+		var f, a sql.NullInt64
+		row := tx.QueryRow(`SELECT MIN(CASE WHEN fetched > 0 THEN fetched END), MIN(CASE WHEN acted > 0 THEN acted END) FROM receipt_ladders WHERE flow = ?`, string(flow))
+		if err := row.Scan(&f, &a); err != nil {
+			return fmt.Errorf("read ladders: %w", err)
+		}
+		fetched, acted = time.Time{}, time.Time{}
+		if f.Valid {
+			fetched = time.UnixMicro(f.Int64).UTC()
+		}
+		if a.Valid {
+			acted = time.UnixMicro(a.Int64).UTC()
+		}
+		return nil
+	})
+	return fetched, acted, err
 }
 
 // Fact is one step as a proof needs it. Batch is empty before it is sealed.

@@ -33,6 +33,7 @@ type Config struct {
 	Evidence      Evidence
 	Operator      Operator
 	Admin         Admin
+	Invitations   Invitations
 	People        People
 	Formats       []FormatInfo
 	Version       string
@@ -87,6 +88,7 @@ func (a *API) Endpoints() []Endpoint {
 	all = append(all, a.deskEndpoints()...)
 	all = append(all, a.adminEndpoints()...)
 	all = append(all, a.userEndpoints()...)
+	all = append(all, a.inviteEndpoints()...)
 	all = append(all, a.evidenceEndpoints()...)
 	return append(all, a.openEndpoints()...)
 }

@@ -26,6 +26,7 @@ type Config struct {
 	// Authenticate says who a browser is. An error keeps it out. Nil lets nobody in.
 	Authenticate func(*http.Request) (hansa.Actor, error)
 	Accounts     Accounts         // how people sign in; nil has no pages for it
+	Invitations  Invitations      // how organisations come in; nil has no pages for it
 	Log          *slog.Logger     // nil logs nothing
 	Now          func() time.Time // the wall clock
 }
@@ -67,7 +68,7 @@ func New(cfg Config) (*Room, error) {
 // Routes lists the ways in. They ask for no right of the common kind: the room
 // establishes who a browser is by Config.Authenticate, the assets excepted.
 func (r *Room) Routes() []hansa.Route {
-	return append(r.signRoutes(),
+	return append(append(r.signRoutes(), r.inviteRoutes()...),
 		hansa.Route{Method: "GET", Pattern: "/{$}", Object: "node", Action: "go to the first page"},
 		hansa.Route{Method: "GET", Pattern: "/live", Object: "node", Action: "see the situation"},
 		hansa.Route{Method: "GET", Pattern: "/live.json", Object: "node", Action: "read the situation"},
@@ -97,7 +98,10 @@ func (r *Room) Handler(pattern string) http.Handler {
 	case "/assets/{hash}/{name...}":
 		return r.open(r.asset)
 	}
-	return r.signHandler(pattern)
+	if h := r.signHandler(pattern); h != nil {
+		return h
+	}
+	return r.inviteHandler(pattern)
 }
 
 // policy lets a page load what the node itself serves, and nothing else: no

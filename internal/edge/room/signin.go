@@ -100,8 +100,7 @@ func (r *Room) signRoutes() []hansa.Route {
 
 // signHandler answers the routes of signRoutes; nil for any other pattern.
 func (r *Room) signHandler(pattern string) http.Handler {
-	type page = func(http.ResponseWriter, *http.Request) error
-	handlers := map[string][2]page{
+	handlers := map[string][2]answering{
 		"/signin":                    {r.signInPage, r.signIn},
 		"/enter":                     {r.enterPage, r.enter},
 		"/signout":                   {nil, r.signOut},
@@ -113,11 +112,20 @@ func (r *Room) signHandler(pattern string) http.Handler {
 	if !ok || r.cfg.Accounts == nil {
 		return nil
 	}
+	return r.forms(h[0], h[1])
+}
+
+// answering answers one request.
+type answering = func(http.ResponseWriter, *http.Request) error
+
+// forms answers GET by show and a form of our own pages by act; the other method
+// is nil.
+func (r *Room) forms(show, act answering) http.Handler {
 	return r.open(func(w http.ResponseWriter, req *http.Request) error {
 		w.Header().Set("Cache-Control", "private, no-store")
 		w.Header().Set("Referrer-Policy", "same-origin") // without one, a form's Origin would be null
 		if req.Method != http.MethodPost {
-			return h[0](w, req)
+			return show(w, req)
 		}
 		if err := r.cross.Check(req); err != nil {
 			return hansa.Errorf(hansa.Denied, "The form was sent from a page of another site.").With(hansa.CodeForbidden).WithHint("Open the page here and send it again.")
@@ -131,7 +139,7 @@ func (r *Room) signHandler(pattern string) http.Handler {
 			}
 			return hansa.Errorf(hansa.Invalid, "The form cannot be read.").With(hansa.CodeSyntax)
 		}
-		return h[1](w, req)
+		return act(w, req)
 	})
 }
 

@@ -1,0 +1,595 @@
+package node
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/hansa-exchange/hansa"
+	"github.com/hansa-exchange/hansa/internal/base/trust"
+	"github.com/hansa-exchange/hansa/internal/edge/api"
+	"github.com/hansa-exchange/hansa/internal/edge/room"
+)
+
+// Limits of invitations.
+const (
+	invitationsMax = 500 // open ones of one party
+	invitedMax     = 20  // datasets in one
+	wordsMax       = 2000
+	inviteDays     = 14
+	inviteDaysMax  = 90
+)
+
+// invites is who is asked in, and how far they have come.
+type invites struct{ n *Node }
+
+var (
+	_ api.Invitations  = invites{}
+	_ room.Invitations = invites{}
+)
+
+// invitation is one as it is stored, beside its doc.
+type invitation struct {
+	api.Invitation
+	party    hansa.PartyID
+	acceptor hansa.PartyID
+	operator bool // made by the node's operator, who may register hosts
+}
+
+// kept is an invitation's doc in the database.
+type keptInvitation struct {
+	api.InvitationOrder
+	Operator bool `json:"operator,omitzero"`
+}
+
+// Invite makes a link that opens once. Nothing else exists until it is accepted.
+func (v invites) Invite(ctx context.Context, by hansa.Actor, o api.InvitationOrder) (api.Invitation, error) {
+	p, err := v.n.partyFor(by, o.Party)
+	if err != nil {
+		return api.Invitation{}, err
+	}
+	if err := v.check(p, &o); err != nil {
+		return api.Invitation{}, err
+	}
+	token, now := token(), v.n.wall().UTC()
+	expires := now.AddDate(0, 0, o.Days)
+	doc, err := json.Marshal(keptInvitation{o, admin(by)}, json.Deterministic(true))
+	if err != nil {
+		return api.Invitation{}, err
+	}
+	id, hash := hansa.NewID(now), sha256.Sum256([]byte(token))
+	err = v.n.db.Write(ctx, func(tx hansa.Tx) error {
+		var open int
+		if err := tx.QueryRow(`SELECT COUNT(*) FROM node_invitation WHERE party = ? AND accepted = 0 AND revoked = 0 AND expires > ?`, string(p.ID), now.UnixMilli()).Scan(&open); err != nil {
+			return err
+		}
+		if open >= invitationsMax {
+			return hansa.Errorf(hansa.Busy, "%d invitations are open, which is the most", open).WithHint("hansa parties invitations")
+		}
+		if _, err := tx.Exec(`INSERT INTO node_invitation (id, token, party, doc, made, expires) VALUES (?, ?, ?, ?, ?, ?)`, id, hash[:], string(p.ID), string(doc), now.UnixMilli(), expires.UnixMilli()); err != nil {
+			return err
+		}
+		return v.n.act(tx, by, p.ID, "invitation-made", map[string]any{"invitation": id, "order": o})
+	})
+	if err != nil {
+		return api.Invitation{}, err
+	}
+	out := shownInvitation(id, p.Title, &o)
+	out.State, out.Made, out.Expires = "open", now, expires
+	out.Link = v.n.address() + "/invitation?token=" + url.QueryEscape(token)
+	return out, nil
+}
+
+func shownInvitation(id, by string, o *api.InvitationOrder) api.Invitation {
+	return api.Invitation{ID: id, By: by, For: o.For, Gives: o.Gives, Wants: o.Wants, Purpose: o.Purpose, Basis: o.Basis}
+}
+
+// check fills what o leaves open, and holds it to what can be kept later.
+func (v invites) check(p hansa.Party, o *api.InvitationOrder) error {
+	for _, x := range []struct {
+		field, text string
+		must        bool
+	}{{"/for", o.For, true}, {"/purpose", o.Purpose, true}, {"/wants", o.Wants, false}, {"/basis", o.Basis, false}} {
+		switch {
+		case x.must && strings.TrimSpace(x.text) == "":
+			return hansa.Fielded(x.field, "say it in plain words: the invitation stands on it")
+		case len(x.text) > wordsMax:
+			return hansa.Fielded(x.field, "at most %d bytes", wordsMax)
+		}
+	}
+	switch {
+	case len(o.Gives) == 0 || len(o.Gives) > invitedMax:
+		return hansa.Fielded("/gives", "an invitation gives 1 to %d datasets", invitedMax)
+	case o.Days < 0 || o.Days > inviteDaysMax:
+		return hansa.Fielded("/days", "an invitation lasts 1 to %d days", inviteDaysMax)
+	case o.Days == 0:
+		o.Days = inviteDays
+	}
+	for i := range o.Gives {
+		g := &o.Gives[i]
+		d, err := v.n.datasetFor(hansa.Actor{Party: p.ID}, g.Dataset)
+		if err != nil {
+			return hansa.Public(err).At("/gives")
+		}
+		g.Dataset, g.Title = d.Name, first(d.Title[p.Language()], first(d.Title["en"], d.Name))
+		if len(g.Purposes) == 0 {
+			return hansa.Fielded("/gives", "say what %s may be used for: purposes", d.Name)
+		}
+		if g.Limit == 0 {
+			g.Limit = hansa.Duration(5 * time.Minute)
+		}
+		for _, f := range g.Formats {
+			if _, err := WriterOf(v.n.line.codecs, f); err != nil {
+				return hansa.Public(err).At("/gives")
+			}
+		}
+	}
+	return nil
+}
+
+// list reads invitations.
+func (v invites) list(ctx context.Context, where string, args ...any) (out []invitation, err error) {
+	now := v.n.wall()
+	err = v.n.db.Read(ctx, func(tx hansa.Tx) error {
+		out = nil
+		rows, err := tx.Query(`SELECT id, party, doc, made, expires, revoked, accepted, acceptor FROM node_invitation WHERE `+where, args...)
+		if err != nil {
+			return err
+		}
+		defer rows.Close() //nolint:errcheck // rows.Err says what went wrong
+		for rows.Next() {
+			var i invitation
+			var id string
+			var doc []byte
+			var made, expires, revoked, accepted int64
+			if err := rows.Scan(&id, &i.party, &doc, &made, &expires, &revoked, &accepted, &i.acceptor); err != nil {
+				return err
+			}
+			var k keptInvitation
+			if err := json.Unmarshal(doc, &k); err != nil {
+				return errors.Join(&hansa.Error{Kind: hansa.Internal, Code: hansa.CodeCorrupt, Message: "the invitation " + id + " cannot be read"}, err)
+			}
+			i.Invitation, i.operator = shownInvitation(id, v.n.party(i.party).Title, &k.InvitationOrder), k.Operator
+			i.Made, i.Expires, i.State = time.UnixMilli(made).UTC(), time.UnixMilli(expires).UTC(), "open"
+			switch {
+			case accepted != 0:
+				i.State, i.Party = "accepted", v.n.party(i.acceptor).Name
+			case revoked != 0:
+				i.State = "revoked"
+			case !now.Before(i.Expires):
+				i.State = "ended"
+			}
+			out = append(out, i)
+		}
+		return rows.Err()
+	})
+	return out, err
+}
+
+// invitationsShown bounds a list.
+const invitationsShown = 1000
+
+func (v invites) Invitations(ctx context.Context, by hansa.Actor) ([]api.Invitation, error) {
+	list, err := v.list(ctx, `party = ? ORDER BY made DESC LIMIT ?`, string(by.Party), invitationsShown)
+	out := make([]api.Invitation, 0, len(list))
+	for _, i := range list {
+		out = append(out, i.Invitation)
+	}
+	return out, err
+}
+
+func (v invites) RevokeInvitation(ctx context.Context, by hansa.Actor, id string) error {
+	list, err := v.list(ctx, `id = ? AND party = ?`, id, string(by.Party))
+	switch {
+	case err != nil:
+		return err
+	case len(list) == 0:
+		return hansa.Errorf(hansa.NotFound, "there is no invitation %q", id).WithHint("hansa parties invitations")
+	case list[0].State == "accepted":
+		return hansa.Errorf(hansa.Conflict, "%s has accepted it already", list[0].Party).WithHint("hansa flows pause NAME")
+	}
+	return v.n.db.Write(ctx, func(tx hansa.Tx) error {
+		_, err := tx.Exec(`UPDATE node_invitation SET revoked = ? WHERE id = ? AND accepted = 0`, v.n.wall().UnixMilli(), id)
+		return errors.Join(err, v.n.act(tx, by, by.Party, "invitation-revoked", id))
+	})
+}
+
+// open finds the invitation that a token opens, while it does.
+func (v invites) open(ctx context.Context, token string) (*invitation, error) {
+	hash := sha256.Sum256([]byte(token))
+	list, err := v.list(ctx, `token = ?`, hash[:])
+	if err != nil {
+		return nil, err
+	}
+	if len(list) == 0 || list[0].State == "revoked" {
+		return nil, hansa.Errorf(hansa.NotFound, "there is no such invitation, or it was taken back").WithHint("ask whoever sent it")
+	}
+	switch i := &list[0]; i.State {
+	case "accepted":
+		return nil, hansa.Errorf(hansa.Conflict, "this invitation was accepted already").WithHint("sign in at /signin")
+	case "ended":
+		return nil, hansa.Errorf(hansa.Conflict, "this invitation ended on %s", i.Expires.Format("2 January 2006")).WithHint("ask " + i.By + " for a new one")
+	default:
+		return i, nil
+	}
+}
+
+// Invited shows an invitation to whoever holds its link, and whether they are
+// signed in for a party that could take it.
+func (v invites) Invited(r *http.Request, token string) (room.Invited, error) {
+	i, err := v.open(r.Context(), token)
+	if err != nil {
+		return room.Invited{}, err
+	}
+	out := room.Invited{By: i.By, For: i.For, Wants: i.Wants, Purpose: i.Purpose, Basis: i.Basis, Expires: i.Expires, Hooks: i.operator, Name: nameFor(i.For)}
+	for _, g := range i.Gives {
+		x := room.Gift{Title: g.Title, Limit: g.Limit.Std()}
+		for _, p := range g.Purposes {
+			x.Purposes = append(x.Purposes, string(p))
+		}
+		for _, f := range g.Formats {
+			x.Formats = append(x.Formats, string(f))
+		}
+		if len(x.Formats) == 0 {
+			x.Formats = []string{"any format of the exchange"}
+		}
+		out.Gives = append(out.Gives, x)
+	}
+	if by, err := v.n.person(r); err == nil && by.May(hansa.RightManage) && by.Party != i.party {
+		out.Mine = v.n.party(by.Party).Title
+	}
+	return out, nil
+}
+
+// nameFor makes a short name of a title.
+func nameFor(title string) string {
+	s := strings.Trim(strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
+			return r
+		}
+		return '-'
+	}, strings.ToLower(title)), "-")
+	for strings.Contains(s, "--") {
+		s = strings.ReplaceAll(s, "--", "-")
+	}
+	return s[:min(len(s), 40)]
+}
+
+// Accept makes the party with its first user, or takes the one that is signed in,
+// and the flows: one for tests and one for real, each dataset.
+func (v invites) Accept(r *http.Request, token string, a room.Acceptance) (*http.Cookie, error) {
+	ctx := r.Context()
+	i, err := v.open(ctx, token)
+	if err != nil {
+		return nil, err
+	}
+	if a.Mine {
+		by, err := v.n.person(r)
+		if err != nil {
+			return nil, err
+		}
+		if !by.May(hansa.RightManage) || by.Party == i.party {
+			return nil, hansa.Errorf(hansa.Denied, "this needs the right %s of another party than the one that asks", hansa.RightManage).With(hansa.CodeForbidden)
+		}
+		if err := v.take(ctx, by, i, by.Party, nil); err != nil {
+			return nil, err
+		}
+		return nil, v.begin(ctx, i, v.n.party(by.Party))
+	}
+	p := hansa.Party{
+		ID: hansa.PartyID("did:web:" + strings.ReplaceAll(v.n.cfg.Origin, ":", "%3A") + ":parties:" + a.Name), Name: a.Name, Title: strings.TrimSpace(a.Title), Kind: hansa.Company,
+		Hosted: true, Since: v.n.wall().UTC(),
+	}
+	if err := p.Validate(); err != nil {
+		return nil, err
+	}
+	if err := trust.GoodPassword(a.User, a.Password); err != nil {
+		return nil, err
+	}
+	if a.Host != "" {
+		if !i.operator {
+			return nil, hansa.Fielded("/host", "the operator of this node registers hosts").WithHint("leave it out, and ask " + i.By)
+		}
+		if err := v.n.client.Register(a.Host); err != nil {
+			return nil, hansa.Public(err).At("/host")
+		}
+	}
+	by := hansa.Actor{Party: p.ID}
+	var link trust.Secret
+	err = v.take(ctx, by, i, p.ID, func(tx hansa.Tx) error {
+		if _, err := v.n.trust.AddParty(tx, p); err != nil {
+			return err
+		}
+		if a.Host != "" {
+			if err := saveHost(tx, a.Host, p.ID); err != nil {
+				return err
+			}
+		}
+		u, err := v.n.trust.AddUser(tx, by, trust.UserSpec{Party: p.ID, Name: a.User, Roles: []hansa.UserRole{hansa.RoleAdministrator, hansa.RoleEngineer}})
+		if err != nil {
+			return err
+		}
+		_, link, err = v.n.trust.IssueLink(tx, by, u.ID, time.Hour)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := v.begin(ctx, i, p); err != nil {
+		return nil, err
+	}
+	return accounts(v).Enter(r, link.Reveal(), a.Password)
+}
+
+// take uses an invitation up, once, in one transaction with what comes of it.
+func (v invites) take(ctx context.Context, by hansa.Actor, i *invitation, party hansa.PartyID, more func(hansa.Tx) error) error {
+	return v.n.trust.Change(ctx, func(tx hansa.Tx) error {
+		res, err := tx.Exec(`UPDATE node_invitation SET accepted = ?, acceptor = ? WHERE id = ? AND accepted = 0 AND revoked = 0`, v.n.wall().UnixMilli(), string(party), i.ID)
+		if err != nil {
+			return err
+		}
+		if n, err := res.RowsAffected(); err != nil || n != 1 {
+			return errors.Join(err, hansa.Errorf(hansa.Conflict, "this invitation was accepted already").WithHint("sign in at /signin"))
+		}
+		if more != nil {
+			if err := more(tx); err != nil {
+				return err
+			}
+		}
+		return v.n.act(tx, by, i.party, "invitation-accepted", map[string]any{"invitation": i.ID, "party": party})
+	})
+}
+
+// begin makes the flows of an accepted invitation.
+func (v invites) begin(ctx context.Context, i *invitation, p hansa.Party) error {
+	by := hansa.Actor{Party: i.party, Rights: []hansa.Right{hansa.RightManage}}
+	if err := v.n.load(ctx); err != nil {
+		return err
+	}
+	for _, g := range i.Gives {
+		o := api.FlowOrder{To: p.Name, Dataset: g.Dataset, Limit: g.Limit, Terms: hansa.Terms{Purposes: g.Purposes, Formats: g.Formats}}
+		for _, o.Test = range []bool{true, false} {
+			if o.Name = flowName(p.Name, g.Dataset); o.Test {
+				o.Name = flowName(p.Name, g.Dataset+"-test")
+			}
+			if _, err := admins(v).SaveFlow(ctx, by, o); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// flowName is short enough for a name, whatever its parts are.
+func flowName(party, what string) string {
+	return strings.Trim(party[:min(len(party), 63-1-min(len(what), 40))]+"-"+what[:min(len(what), 40)], "-")
+}
+
+// Onboarding tells of each party that by gives to, or of by's own.
+func (v invites) Onboarding(ctx context.Context, by hansa.Actor) ([]api.Onboarding, error) {
+	flows, err := v.n.catalog.Flows(ctx, by.Party)
+	if err != nil {
+		return nil, err
+	}
+	byParty := map[hansa.PartyID][]hansa.Flow{}
+	for _, f := range flows {
+		byParty[f.To] = append(byParty[f.To], f)
+	}
+	out := []api.Onboarding{}
+	for id, list := range byParty {
+		o, err := v.onboarding(ctx, id, list)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, o)
+	}
+	slices.SortFunc(out, func(a, b api.Onboarding) int { return strings.Compare(a.Party, b.Party) })
+	return out, nil
+}
+
+func (v invites) onboarding(ctx context.Context, id hansa.PartyID, flows []hansa.Flow) (api.Onboarding, error) {
+	p := v.n.party(id)
+	out := api.Onboarding{Party: p.Name, Title: p.Title, Steps: []api.Onboard{{Step: "identity", Done: p.Since}}}
+	credential := api.Onboard{Step: "credential", Who: p.Title, How: "make a credential of your own"}
+	list, err := v.n.trust.Credentials(ctx, id)
+	if err != nil {
+		return out, err
+	}
+	for _, c := range list {
+		if c.Revoked.IsZero() && (credential.Done.IsZero() || c.Issued.Before(credential.Done)) {
+			credential.Done = c.Issued
+		}
+	}
+	hook := api.Onboard{Step: "webhook", Who: p.Title, How: "name an address, if you want to be called", Free: true}
+	tested := api.Onboard{Step: "test flow", Who: p.Title, How: "send yourself a test closure, and fetch it"}
+	live := api.Onboard{Step: "first record", Who: p.Title, How: "fetch the live flow"}
+	said := api.Onboard{Step: "receipt", Who: p.Title, How: "say what became of a record", Free: true}
+	by := hansa.Actor{Party: id, Rights: []hansa.Right{hansa.RightRead}}
+	for _, f := range flows {
+		fetched, acted, err := v.n.book.Progress(ctx, f.ID)
+		if err != nil {
+			return out, err
+		}
+		subs, err := v.n.deliver.Subscriptions(ctx, by, f.ID)
+		if err != nil {
+			return out, err
+		}
+		for _, s := range subs {
+			if s.State == "active" {
+				earliest(&hook.Done, s.Created)
+			}
+		}
+		if f.Test {
+			earliest(&tested.Done, fetched)
+			continue
+		}
+		earliest(&live.Done, fetched)
+		earliest(&said.Done, acted)
+	}
+	for _, s := range []api.Onboard{credential, hook, tested, live, said} {
+		if !s.Done.IsZero() {
+			s.Who, s.How = "", ""
+		}
+		out.Steps = append(out.Steps, s)
+	}
+	return out, nil
+}
+
+// earliest moves t to at, when at is a time and before it.
+func earliest(t *time.Time, at time.Time) {
+	if !at.IsZero() && (t.IsZero() || at.Before(*t)) {
+		*t = at
+	}
+}
+
+// Welcome shows a company how far it has come, and what it may do next.
+func (v invites) Welcome(r *http.Request) (room.Welcome, error) {
+	by, err := v.n.person(r)
+	if err != nil {
+		return room.Welcome{}, err
+	}
+	flows, err := v.n.catalog.Flows(r.Context(), by.Party)
+	if err != nil {
+		return room.Welcome{}, err
+	}
+	flows = slices.DeleteFunc(flows, func(f hansa.Flow) bool { return f.To != by.Party })
+	o, err := v.onboarding(r.Context(), by.Party, flows)
+	if err != nil {
+		return room.Welcome{}, err
+	}
+	out := room.Welcome{Party: o.Title, Address: v.n.address(), May: by.May(hansa.RightManage), Zone: accounts(v).zone(by.Party)}
+	for _, s := range o.Steps {
+		out.Steps = append(out.Steps, room.Onboard{Step: s.Step, Done: s.Done, Who: s.Who, How: s.How, Free: s.Free})
+	}
+	for _, f := range flows {
+		x := room.Course{ID: string(f.ID), Name: f.Name, From: v.n.party(f.From).Title, Test: f.Test, Paused: f.Paused}
+		for _, name := range f.Terms.Formats {
+			x.Formats = append(x.Formats, string(name))
+		}
+		for _, p := range f.Terms.Purposes {
+			x.Purposes = append(x.Purposes, string(p))
+		}
+		subs, err := v.n.deliver.Subscriptions(r.Context(), by, f.ID)
+		if err != nil {
+			return out, err
+		}
+		for _, s := range subs {
+			x.Hooks = append(x.Hooks, room.Hook{URL: s.URL, State: string(s.State), Reason: s.Reason})
+		}
+		out.Flows = append(out.Flows, x)
+	}
+	return out, nil
+}
+
+// mayManage is who is signed in, if they may make things for their party.
+func (v invites) mayManage(r *http.Request) (hansa.Actor, error) {
+	by, err := v.n.person(r)
+	if err == nil && !by.May(hansa.RightManage) {
+		err = hansa.Errorf(hansa.Denied, "this needs the right %s", hansa.RightManage).With(hansa.CodeForbidden)
+	}
+	return by, err
+}
+
+// MakeCredential makes one for the company's programs; its secret is shown once.
+func (v invites) MakeCredential(r *http.Request, name, kind string, test bool) (room.Secret, error) {
+	by, err := v.mayManage(r)
+	if err != nil {
+		return room.Secret{}, err
+	}
+	o := api.CredentialOrder{Name: name, Kind: kind, Test: test}
+	if kind == string(trust.Header) {
+		o.Header = "X-Api-Key"
+	}
+	c, err := admins(v).AddCredential(r.Context(), by, o)
+	return room.Secret{ID: c.ID, Name: c.Name, Kind: c.Kind, Header: c.Header, Secret: c.Secret, Test: c.Test}, err
+}
+
+// MakeHook asks for a webhook on one of the company's flows, and says the key by
+// which its signatures are checked.
+func (v invites) MakeHook(r *http.Request, flow, address, format string) (room.Hook, error) {
+	by, err := v.mayManage(r)
+	if err != nil {
+		return room.Hook{}, err
+	}
+	c, err := v.n.line.course(hansa.FlowID(flow))
+	if err != nil || c.flow.To != by.Party {
+		return room.Hook{}, hansa.Errorf(hansa.NotFound, "there is no such flow")
+	}
+	by.Test = c.flow.Test
+	s, err := serving(v).Subscribe(r.Context(), api.Ask{Actor: by, Flow: c.flow.ID, Format: hansa.Format(first(format, string(c.flow.Terms.Formats[0])))}, api.Subscribe{URL: address})
+	return room.Hook{URL: s.URL, State: s.State, Key: s.Key}, err
+}
+
+// testEvery is how often a party may ask for a test closure.
+const testEvery = 5 * time.Second
+
+// SendTest puts a marked test closure into the giver's dataset, for test flows
+// alone. It is over by itself within the hour.
+func (v invites) SendTest(r *http.Request, flow string) error {
+	by, err := v.mayManage(r)
+	if err != nil {
+		return err
+	}
+	c, err := v.n.line.course(hansa.FlowID(flow))
+	switch {
+	case err != nil || c.flow.To != by.Party:
+		return hansa.Errorf(hansa.NotFound, "there is no such flow")
+	case !c.flow.Test:
+		return hansa.Errorf(hansa.Conflict, "a test closure goes into a test flow alone")
+	}
+	now := v.n.clock().UTC().Truncate(time.Second)
+	v.n.mu.Lock()
+	wait := v.n.tested[by.Party].Add(testEvery).Sub(now)
+	if wait <= 0 {
+		v.n.tested[by.Party] = now
+	}
+	v.n.mu.Unlock()
+	if wait > 0 {
+		return hansa.Errorf(hansa.Busy, "a test closure can be asked for every %s", testEvery).With(hansa.CodeRateLimited)
+	}
+	line, err := v.somewhere(r.Context(), c)
+	if err != nil {
+		return err
+	}
+	end := now.Add(time.Hour)
+	rec := &hansa.Record{
+		Kind: hansa.KindSituation, ID: "test-" + hansa.NewID(now), Version: 1, Created: now, Updated: now, Published: now, Update: hansa.Insert, Mode: hansa.Test,
+		Provenance: hansa.Provenance{System: "test", EnteredBy: by.ID()},
+		Situation: &hansa.Situation{
+			Role: hansa.RoleClosure, Lifecycle: hansa.Active, Effect: hansa.RoadClosed, Certainty: hansa.Certain, Start: &now, End: &end, EndKind: hansa.EndConfirmed, EndRule: hansa.EndAtPlannedEnd,
+			Direction: hansa.BothDirections, Extent: hansa.WholeRoad, Road: hansa.Road{Name: "Test closure"}, Geometry: line,
+			Texts: []hansa.Text{{Lang: "en", Value: "Test. Nothing is closed.", Kind: "comment"}},
+		},
+	}
+	d := c.dataset
+	_, refused, err := v.n.line.take(r.Context(), &d, []*hansa.Record{rec}, true)
+	return errors.Join(err, errors.Join(refused...))
+}
+
+// somewhere is where a test closure lies: a place of the giver's, or where its last
+// record was.
+func (v invites) somewhere(ctx context.Context, c *course) (*hansa.Geometry, error) {
+	v.n.mu.RLock()
+	net := v.n.places[c.flow.From]
+	v.n.mu.RUnlock()
+	if net != nil && net.Len() > 0 {
+		return net.Places()[0].Geometry, nil
+	}
+	list, _, err := v.n.stream.Of(c.flow.From).Present(ctx, c.dataset.ID, true)
+	if err != nil && hansa.KindOf(err) != hansa.NotFound {
+		return nil, err
+	}
+	for _, r := range list {
+		if r.Situation != nil && r.Situation.Geometry != nil {
+			return r.Situation.Geometry, nil
+		}
+	}
+	return nil, hansa.Errorf(hansa.Conflict, "%s has no place yet where a test closure could lie", v.n.party(c.flow.From).Title).WithHint("ask them to import their network, or to publish a first record")
+}
