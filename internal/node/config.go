@@ -37,6 +37,8 @@ type File struct {
 	PlainHTTP    []string `toml:"plain_http"`    // hosts of sources that have no TLS
 	Proxy        string   `toml:"proxy"`         // forward proxy for calls out
 
+	Limits LimitsFile `toml:"limits"`
+
 	Parties     []PartyFile      `toml:"parties"`
 	Credentials []CredentialFile `toml:"credentials"`
 	Datasets    []DatasetFile    `toml:"datasets"`
@@ -51,6 +53,11 @@ type ACMEFile struct {
 	Accept    bool   `toml:"accept_terms"` // of the authority; without it there is no ACME
 	Contact   string `toml:"contact"`      // an address that the authority writes to
 	Directory string `toml:"directory"`    // of another authority than Let's Encrypt
+}
+
+// LimitsFile bounds what callers may ask of this machine.
+type LimitsFile struct {
+	RequestsPerSecond int `toml:"requests_per_second"` // of one credential; 0 is 20,000
 }
 
 // PartyFile is a party in the configuration.
@@ -184,6 +191,8 @@ func (f *File) Validate() error {
 		return hansa.Fielded("data", "name the data folder")
 	case f.Listen == "":
 		return hansa.Fielded("listen", "name the address to listen on, such as 127.0.0.1:8080")
+	case f.Limits.RequestsPerSecond < 0 || f.Limits.RequestsPerSecond > requestsPerSec:
+		return hansa.Fielded("limits.requests_per_second", "a credential may make 1 to %d requests a second", requestsPerSec)
 	case len(f.Parties) == 0 && f.PartyID == "":
 		return hansa.Fielded("party_id", "name the node's own party by its DID").WithHint("make a node by: hansa init DIR")
 	case (f.TLS.Cert == "") != (f.TLS.Key == ""):

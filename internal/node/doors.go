@@ -192,7 +192,7 @@ func (d *doors) actor(one door, w http.ResponseWriter, r *http.Request) (hansa.A
 	}
 	if wait, ok := d.node.limiter.Allow(by, 1, d.node.wall()); !ok {
 		w.Header().Set("Retry-After", seconds(wait))
-		return by, hansa.Errorf(hansa.Busy, "this credential or user may make %d requests a second", requestsPerSec).With(hansa.CodeRateLimited)
+		return by, hansa.Errorf(hansa.Busy, "this credential or user may make %d requests a second", d.node.rate()).With(hansa.CodeRateLimited)
 	}
 	return by, nil
 }

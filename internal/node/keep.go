@@ -82,6 +82,7 @@ func (n *Node) keep(ctx context.Context) error {
 		{"sweep", sweepEvery, func(ctx context.Context) error { _, err := n.book.Sweep(ctx, n.clock()); return err }},
 		{"lists", pollEvery, n.pollLists},
 		{"trim", trimEvery, n.trim},
+		{"reserve", sweepEvery, func(context.Context) error { return n.keepReserve() }},
 	} {
 		wg.Go(func() { n.repeat(ctx, job.name, holder, job.every, job.do) })
 	}

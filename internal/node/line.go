@@ -46,6 +46,9 @@ var _ deliver.Line = (*line)(nil)
 // publication lacks is its refusal; foreign input is kept and marked. The answers
 // stand in the order of recs; an error of one leaves the others.
 func (l *line) take(ctx context.Context, d *hansa.Dataset, recs []*hansa.Record, own bool) ([]stream.Accepted, []error, error) {
+	if l.node.full.Load() && !own { // the reserve is for who closes a road, and for the evidence of reads
+		return nil, nil, hansa.Errorf(hansa.Busy, "the disk is full: nothing is taken until there is space, reading goes on").With(hansa.CodeStorageFull).WithHint("free some space; no restart is needed")
+	}
 	now := l.node.clock()
 	refused := make([]error, len(recs))
 	good := make([]*hansa.Record, 0, len(recs))

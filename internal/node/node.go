@@ -51,7 +51,9 @@ type Config struct {
 	// Outbound is who may be called.
 	Outbound outbound.Config
 	TLS      *tls.Config
-	Drawing  *room.Drawing // what the map is drawn of; nil is none
+	// RequestsPerSecond bounds one credential; 0 is requestsPerSec.
+	RequestsPerSecond int
+	Drawing           *room.Drawing // what the map is drawn of; nil is none
 	// TrustedProxy says that TLS ends at a proxy before us, whose word on who calls counts.
 	TrustedProxy bool
 	// OpenRoom lets everybody look at the room: for the demonstration alone, which
@@ -88,6 +90,7 @@ type Node struct {
 	changed *beat // something that the room shows
 	loaded  *beat // datasets or flows changed
 	tallies tallies
+	full    atomic.Bool // the disk was full: nothing is taken in until the reserve stands again
 
 	listening atomic.Pointer[string] // the URL of the public address, once served
 
@@ -125,7 +128,7 @@ func Open(ctx context.Context, cfg Config) (_ *Node, err error) {
 	if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
 		return nil, err
 	}
-	if n.db, err = store.Open(ctx, filepath.Join(cfg.Data, databaseName), store.Config{}); err != nil {
+	if n.db, err = store.Open(ctx, filepath.Join(cfg.Data, databaseName), store.Config{Full: n.diskFull}); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -200,8 +203,16 @@ func (n *Node) evidence(ctx context.Context) error {
 	if n.trust, err = trust.New(n.db, trust.Config{Journal: n.journal, Now: n.wall}); err != nil {
 		return err
 	}
-	n.limiter = trust.NewLimiter(trust.LimiterConfig{Rate: requestsPerSec, Burst: requestsPerSec})
+	n.limiter = trust.NewLimiter(trust.LimiterConfig{Rate: float64(n.rate()), Burst: float64(n.rate())})
 	return n.beginEpoch(ctx)
+}
+
+// rate is how many requests a second a credential may make.
+func (n *Node) rate() int {
+	if n.cfg.RequestsPerSecond > 0 {
+		return n.cfg.RequestsPerSecond
+	}
+	return requestsPerSec
 }
 
 // beginEpoch signs for an epoch that the journal does not know yet: a new node's

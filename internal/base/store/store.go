@@ -40,11 +40,15 @@ const startGroups = 60
 type Config struct {
 	// CachePages is the page cache of each connection in KiB; 0 is 16 MiB.
 	CacheKiB int
+	// Full is called when a group was lost because the disk is full, before its
+	// callers hear of it: whoever keeps a reserve frees it here.
+	Full func()
 }
 
 // Store is an open database. Its methods may be called by many at once.
 type Store struct {
 	path    string
+	full    func()
 	lock    *os.File
 	writer  *sql.DB
 	conn    *sql.Conn
@@ -86,7 +90,7 @@ func Open(ctx context.Context, path string, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{path: path, lock: lock, queue: make(chan *job, queueMax), done: make(chan struct{}), filled: make(chan struct{}, 1), emptied: make(chan struct{})}
+	s := &Store{path: path, full: cfg.Full, lock: lock, queue: make(chan *job, queueMax), done: make(chan struct{}), filled: make(chan struct{}, 1), emptied: make(chan struct{})}
 	if err := s.connect(ctx, cfg); err != nil {
 		return nil, errors.Join(explain(err), s.disconnect())
 	}

@@ -194,6 +194,9 @@ func tell(group []*job, errs []error, all error) {
 func (s *Store) failed(err error) error {
 	e := explain(err)
 	if hansa.Public(e).Code == hansa.CodeStorageFull {
+		if s.full != nil {
+			s.full()
+		}
 		return e
 	}
 	if storage(err) {
