@@ -32,7 +32,7 @@ func (n *Node) openFeeds() (*feed.Feeds, error) {
 					kind, r = sniff(head), head
 				}
 				for item, err := range Read(n.line.codecs, kind, r, format.Input{Zone: f.Zone, Now: now}) {
-					out := feed.Item{Record: item.Record}
+					out := feed.Item{Record: item.Record, ID: item.ID}
 					if item.Refused != nil {
 						out.Refused = item.Refused
 					}

@@ -67,6 +67,7 @@ type Fetcher interface {
 type Item struct {
 	Record  *hansa.Record
 	Refused error
+	ID      string // of what was refused, as far as it could be read
 }
 
 // Config is what feeds need. All but Log are required.

@@ -97,7 +97,7 @@ func read(_ *feed.Feed, r io.Reader, _ time.Time) iter.Seq2[feed.Item, error] {
 				yield(feed.Item{}, errors.New("the connection ended"))
 				return
 			case strings.HasPrefix(id, "?"):
-				if !yield(feed.Item{Refused: errors.New("no record")}, nil) {
+				if !yield(feed.Item{Refused: errors.New("no record"), ID: id[1:]}, nil) {
 					return
 				}
 			case !yield(feed.Item{Record: &hansa.Record{Kind: hansa.KindSituation, ID: id, Version: 1, Original: []byte(text), Situation: &hansa.Situation{Lifecycle: hansa.Active}}}, nil):

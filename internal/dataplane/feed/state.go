@@ -41,6 +41,8 @@ type state struct {
 	Held     int               `json:"held,omitzero"`    // records that the snapshot held back would end
 	HeldHas  int               `json:"heldHas,omitzero"` // records that it has
 	HeldAt   time.Time         `json:"heldAt,omitzero"`
+	HeldLost int               `json:"heldLost,omitzero"` // of which so many cannot be read
+	Lost     int               `json:"lost,omitzero"`     // records without a readable id in the last snapshot that was taken
 	Released bool              `json:"released,omitzero"`
 	Files    map[string]string `json:"files,omitempty"` // of a folder: name to what it was when it was read
 }
@@ -88,6 +90,9 @@ func (s *source) status(st *state, now time.Time) (hansa.FeedStatus, time.Time, 
 	case s.Paused:
 		return hansa.FeedPaused, st.Tried, "it was paused by a person"
 	case st.Held > 0 && !st.Released:
+		if st.HeldLost > 0 {
+			return hansa.FeedHeld, st.HeldAt, fmt.Sprintf("%d records of the snapshot cannot be read, and %d that were there are not in it; nothing is ended until a person accepts it or a sound one comes", st.HeldLost, st.Held)
+		}
 		return hansa.FeedHeld, st.HeldAt, fmt.Sprintf("a snapshot of %d records would end %d; it is held back until a person accepts it or a fuller one comes", st.HeldHas, st.Held)
 	case !st.Good.IsZero() && now.Sub(st.Good) > s.Silent:
 		return hansa.FeedSilent, st.Good.Add(s.Silent), why(st.Why, "nothing could be read since")
@@ -95,8 +100,8 @@ func (s *source) status(st *state, now time.Time) (hansa.FeedStatus, time.Time, 
 		return hansa.FeedFailing, st.Bad, st.Why
 	case !st.Drift.IsZero():
 		return hansa.FeedDrift, st.Drift, fmt.Sprintf("%d of %d records cannot be read: has its form changed?", st.Refused, st.In)
-	case st.Good.IsZero() && st.Tried.IsZero():
-		return hansa.FeedLate, now, "it has not been asked yet"
+	case st.Good.IsZero():
+		return hansa.FeedLate, now, "nothing has been read yet"
 	case now.Sub(st.Good) > s.Every+s.Every/2:
 		return hansa.FeedLate, st.Good.Add(s.Every), "the next answer is due"
 	}

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"sort"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/hansa-exchange/hansa"
@@ -42,6 +43,7 @@ func (fs *Feeds) step(ctx context.Context, s *source) (Report, time.Duration, er
 		s.state.failed(now, err)
 	case rep.Broken != "":
 		s.state.failed(now, errors.New("the answer broke off: "+rep.Broken))
+	case rep.NotModified && s.state.Good.IsZero(): // a file is read when it has kept still for one look
 	default:
 		s.state.well(now)
 		s.state.drifts(&rep, now)
@@ -116,7 +118,8 @@ func (fs *Feeds) once(ctx context.Context, s *source) (io.ReadCloser, string, er
 
 // look reads the source's file if it changed, or the changed files of its folder,
 // in the order of their names. A file is read when it has kept its size and time
-// for one look, so that none is read half written.
+// for one look, so that none is read half written. A folder of snapshots is one
+// snapshot: when a file of it changes, all are read.
 func (fs *Feeds) look(ctx context.Context, s *source) (Report, error) {
 	info, err := os.Stat(s.Path)
 	if err != nil {
@@ -124,20 +127,12 @@ func (fs *Feeds) look(ctx context.Context, s *source) (Report, error) {
 	}
 	names := []string{s.Path}
 	if info.IsDir() {
-		entries, err := os.ReadDir(s.Path)
-		if err != nil {
+		if names, err = filesOf(s.Path); err != nil {
 			return Report{}, err
 		}
-		names = names[:0]
-		for _, e := range entries {
-			if e.Type().IsRegular() && e.Name()[0] != '.' {
-				names = append(names, filepath.Join(s.Path, e.Name()))
-			}
+		if s.Kind == Snapshot {
+			return fs.folder(ctx, s, names)
 		}
-		sort.Strings(names)
-	}
-	if len(names) > filesMax {
-		return Report{}, hansa.Errorf(hansa.Busy, "the folder %s has more than %d files", s.Path, filesMax)
 	}
 	total := Report{NotModified: true}
 	was := s.state.Files
@@ -157,6 +152,104 @@ func (fs *Feeds) look(ctx context.Context, s *source) (Report, error) {
 		total.add(rep)
 	}
 	return total, nil
+}
+
+// filesOf lists the files of a folder by name, hidden ones left out.
+func filesOf(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, e := range entries {
+		if e.Type().IsRegular() && e.Name()[0] != '.' {
+			names = append(names, filepath.Join(dir, e.Name()))
+		}
+	}
+	if len(names) > filesMax {
+		return nil, hansa.Errorf(hansa.Busy, "the folder %s has more than %d files", dir, filesMax)
+	}
+	sort.Strings(names)
+	return names, nil
+}
+
+// folder reads all files of a folder as one snapshot, when one of them has changed,
+// come or gone, and all keep still. An empty folder that was never read says nothing.
+func (fs *Feeds) folder(ctx context.Context, s *source, names []string) (Report, error) {
+	was, now := s.state.Files, map[string]string{}
+	changed, restless := s.state.Released, false
+	for _, name := range names {
+		info, err := os.Stat(name)
+		if errors.Is(err, errNotExist) {
+			restless = true
+			continue
+		}
+		if err != nil {
+			return Report{}, err
+		}
+		mark := markOf(info)
+		switch {
+		case was[name] == "read "+mark:
+			now[name] = was[name]
+		case was[name] != "seen "+mark && s.young(info):
+			now[name], restless = "seen "+mark, true
+		default:
+			now[name], changed = "seen "+mark, true
+		}
+	}
+	for name := range was {
+		if now[name] == "" {
+			changed = true
+		}
+	}
+	if restless || !changed {
+		if restless {
+			for name, mark := range was { // what has gone is noticed again when all keep still
+				if now[name] == "" {
+					now[name] = mark
+				}
+			}
+		}
+		s.state.Files = now
+		return Report{NotModified: true}, nil
+	}
+	rep, err := fs.all(ctx, s, names)
+	if err == nil && rep.Broken == "" && !rep.Held {
+		for name, mark := range now {
+			now[name] = "read " + strings.TrimPrefix(strings.TrimPrefix(mark, "seen "), "read ")
+		}
+		s.state.Files = now
+	}
+	return rep, err
+}
+
+// all reads files one after another as one answer.
+func (fs *Feeds) all(ctx context.Context, s *source, names []string) (Report, error) {
+	in, err := fs.begin(ctx, s)
+	if err != nil {
+		return Report{}, err
+	}
+	for _, name := range names {
+		f, err := os.Open(name)
+		if err != nil {
+			return in.rep, err
+		}
+		seen := &copied{r: f}
+		err = errors.Join(in.read(ctx, seen), f.Close(), in.keep(ctx, seen))
+		if err != nil || in.rep.Broken != "" {
+			return in.rep, err
+		}
+	}
+	return in.rep, in.finish(ctx)
+}
+
+func markOf(info os.FileInfo) string {
+	return fmt.Sprintf("%d %d", info.Size(), info.ModTime().UnixNano())
+}
+
+// young reports whether a file was written so lately that it may not be whole.
+func (s *source) young(info os.FileInfo) bool {
+	return time.Since(info.ModTime()) < s.Every //nolint:forbidigo // a file's time is wall time
 }
 
 func (r *Report) add(o Report) {
@@ -186,12 +279,12 @@ func (fs *Feeds) file(ctx context.Context, s *source, name, was string) (Report,
 	if err != nil {
 		return Report{}, err
 	}
-	mark := fmt.Sprintf("%d %d", info.Size(), info.ModTime().UnixNano())
+	mark := markOf(info)
 	if was == "read "+mark && !s.state.Released {
 		s.state.Files[name] = was
 		return Report{NotModified: true}, nil
 	}
-	if was != "seen "+mark && time.Since(info.ModTime()) < s.Every { //nolint:forbidigo // a file's time is wall time
+	if was != "seen "+mark && s.young(info) {
 		s.state.Files[name] = "seen " + mark
 		return Report{NotModified: true}, nil
 	}
@@ -212,28 +305,33 @@ type intake struct {
 	old   map[string]hansa.Hash
 	got   map[string]hansa.Hash // all that the answer holds
 	fresh map[string]hansa.Hash // what was taken and is not remembered yet
+	still map[string]bool       // what it holds and could not be read
+	lost  int                   // what it holds and has no readable id
 	batch []*hansa.Record
+}
+
+func (fs *Feeds) begin(ctx context.Context, s *source) (*intake, error) {
+	old, err := s.digests(ctx, fs.cfg.DB)
+	return &intake{fs: fs, s: s, old: old, got: map[string]hansa.Hash{}, fresh: map[string]hansa.Hash{}, still: map[string]bool{}}, err
 }
 
 // take reads an answer record by record. What is unchanged is passed over; after
 // a whole snapshot, what it lacks has ended.
 func (fs *Feeds) take(ctx context.Context, s *source, r io.Reader) (Report, error) {
-	seen := &copied{r: r}
-	rep, err := fs.read(ctx, s, seen)
-	bad := rep.Broken
-	if err != nil {
-		bad = hansa.Public(err).Message
-	}
-	return rep, errors.Join(err, s.keepAnswer(ctx, fs.cfg.DB, seen, fs.cfg.Now(), bad))
-}
-
-func (fs *Feeds) read(ctx context.Context, s *source, r io.Reader) (Report, error) {
-	old, err := s.digests(ctx, fs.cfg.DB)
+	in, err := fs.begin(ctx, s)
 	if err != nil {
 		return Report{}, err
 	}
-	in := &intake{fs: fs, s: s, old: old, got: map[string]hansa.Hash{}, fresh: map[string]hansa.Hash{}}
-	for item, err := range fs.cfg.Read(&s.Feed, r, fs.cfg.Now()) {
+	seen := &copied{r: r}
+	if err := errors.Join(in.read(ctx, seen), in.keep(ctx, seen)); err != nil || in.rep.Broken != "" {
+		return in.rep, err
+	}
+	return in.rep, in.finish(ctx)
+}
+
+// read takes in one document.
+func (in *intake) read(ctx context.Context, r io.Reader) error {
+	for item, err := range in.fs.cfg.Read(&in.s.Feed, r, in.fs.cfg.Now()) {
 		if err != nil {
 			in.rep.Broken = hansa.Public(err).Message
 			if hansa.KindOf(err) == hansa.Internal {
@@ -242,20 +340,24 @@ func (fs *Feeds) read(ctx context.Context, s *source, r io.Reader) (Report, erro
 			break
 		}
 		if err := in.item(ctx, item); err != nil {
-			return in.rep, err
+			return err
 		}
 	}
-	if err := in.flush(ctx); err != nil {
-		return in.rep, err
+	return in.flush(ctx)
+}
+
+// keep keeps the document to look at.
+func (in *intake) keep(ctx context.Context, c *copied) error {
+	return in.s.keepAnswer(ctx, in.fs.cfg.DB, c, in.fs.cfg.Now(), in.rep.Broken)
+}
+
+// finish ends what a whole snapshot lacks.
+func (in *intake) finish(ctx context.Context) error {
+	in.s.state.Count = len(in.got)
+	if in.s.Kind == Snapshot {
+		return in.absent(ctx)
 	}
-	if in.rep.Broken != "" {
-		return in.rep, nil
-	}
-	s.state.Count = len(in.got)
-	if s.Kind == Snapshot {
-		err = in.absent(ctx)
-	}
-	return in.rep, err
+	return nil
 }
 
 func (in *intake) item(ctx context.Context, item Item) error {
@@ -264,6 +366,11 @@ func (in *intake) item(ctx context.Context, item Item) error {
 	}
 	if item.Record == nil {
 		in.rep.Refused++
+		if item.ID != "" {
+			in.still[item.ID] = true
+		} else {
+			in.lost++
+		}
 		return nil
 	}
 	r := item.Record
@@ -297,8 +404,7 @@ func (in *intake) flush(ctx context.Context) error {
 			continue
 		}
 		in.rep.Refused++
-		delete(in.fresh, in.batch[i].ID)
-		delete(in.got, in.batch[i].ID)
+		delete(in.fresh, in.batch[i].ID) // it is tried again; that it is there is known
 	}
 	if err := in.s.remember(ctx, in.fs.cfg.DB, in.fresh, nil); err != nil {
 		return err
@@ -313,21 +419,26 @@ func (in *intake) flush(ctx context.Context) error {
 func (in *intake) absent(ctx context.Context) error {
 	var gone []string
 	for id := range in.old {
-		if _, still := in.got[id]; !still {
+		if _, has := in.got[id]; !has && !in.still[id] {
 			gone = append(gone, id)
 		}
 	}
 	sort.Strings(gone)
 	st, had, has := &in.s.state, len(in.old), len(in.got)
 	suspicious := len(gone) > 0 && (has == 0 || had >= 4 && float64(has) < in.s.Shrink*float64(had))
-	if suspicious && !st.Released {
+	// What cannot be read may be what seems to be gone.
+	blind := len(gone) > 0 && in.lost > st.Lost
+	if (suspicious || blind) && !st.Released {
 		if st.Held == 0 {
 			st.HeldAt = in.fs.cfg.Now()
 		}
-		st.Held, st.HeldHas, in.rep.Held = len(gone), has, true
+		st.Held, st.HeldHas, st.HeldLost, in.rep.Held = len(gone), has, 0, true
+		if blind {
+			st.HeldLost = in.lost
+		}
 		return nil
 	}
-	st.Held, st.HeldHas, st.Released = 0, 0, false
+	st.Held, st.HeldHas, st.HeldLost, st.Lost, st.Released = 0, 0, 0, in.lost, false
 	for len(gone) > 0 {
 		n := min(len(gone), batchMax)
 		if err := in.end(ctx, gone[:n]); err != nil {
@@ -356,11 +467,19 @@ func (in *intake) end(ctx context.Context, ids []string) error {
 		}
 	}
 	if len(recs) > 0 {
-		if _, err := in.fs.cfg.Take(ctx, &in.s.Feed, recs); err != nil {
+		refused, err := in.fs.cfg.Take(ctx, &in.s.Feed, recs)
+		if err != nil {
 			return err
 		}
+		for i, e := range refused {
+			if e == nil {
+				in.rep.Ended++
+				continue
+			}
+			in.rep.Refused++ // it stays remembered, and its end is tried again
+			ids = slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return id == recs[i].ID })
+		}
 	}
-	in.rep.Ended += len(recs)
 	return in.s.remember(ctx, in.fs.cfg.DB, nil, ids)
 }
 
