@@ -46,6 +46,7 @@ const (
 	CodeSyntax          Code = "syntax"            // 400: not JSON, not XML, not UTF-8
 	CodeField           Code = "field"             // 422: a field breaks a rule
 	CodeFormat          Code = "format"            // 406: not a format of this flow
+	CodeMediaType       Code = "media-type"        // 415: a body of this type is not taken
 	CodeSkew            Code = "clock-skew"        // 400: a stated time is too far from ours
 	CodeNotFound        Code = "not-found"         // 404
 	CodeConflict        Code = "conflict"          // 409
@@ -67,6 +68,7 @@ var codeStatus = map[Code]int{
 	CodeStorageFull:     http.StatusInsufficientStorage,
 	CodeField:           http.StatusUnprocessableEntity,
 	CodeFormat:          http.StatusNotAcceptable,
+	CodeMediaType:       http.StatusUnsupportedMediaType,
 	CodeRefusedFormat:   http.StatusUnprocessableEntity,
 	CodeMethod:          http.StatusMethodNotAllowed,
 }

@@ -2,6 +2,7 @@ package hansa
 
 import (
 	"encoding/json"
+	"strings"
 	"time"
 )
 
@@ -140,6 +141,10 @@ func (r *Record) Validate() error {
 	switch {
 	case r.ID == "":
 		return Fielded("/id", "a record needs the publisher's id")
+	case strings.ContainsFunc(r.ID, func(c rune) bool {
+		return c < ' ' || c == 0x7f || c >= 0x202a && c <= 0x202e || c >= 0x2066 && c <= 0x2069
+	}):
+		return Fielded("/id", "a record's id holds no control characters, nor those that turn the direction of writing")
 	case len(r.ID) > IDBytesMax:
 		return Fielded("/id", "a record's id has at most %d bytes, this one has %d", IDBytesMax, len(r.ID))
 	case r.Version < 0:

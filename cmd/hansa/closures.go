@@ -288,9 +288,9 @@ func (cmd *closuresCmd) Run(ctx context.Context, g *globals, p *printer) error {
 				trouble = append(trouble, paint(p.colourOut, pink, clean(r.Title)+" "+word))
 			}
 		}
-		rows = append(rows, []string{k.ID, clean(k.Title), string(k.Record.Situation.Lifecycle), p.at(k.Record.Updated), fmt.Sprintf("%d of %d", live, len(k.Receivers)), strings.Join(trouble, ", ")})
+		rows = append(rows, []string{k.ID, clean(k.Title), what(k.Record.Situation), string(k.Record.Situation.Lifecycle), p.at(k.Record.Updated), fmt.Sprintf("%d of %d", live, len(k.Receivers)), strings.Join(trouble, ", ")})
 	}
-	p.table([]string{"ID", "WHERE", "STATE", "SINCE", "LIVE AT", "TROUBLE"}, rows, "")
+	p.table([]string{"ID", "WHERE", "WHAT", "STATE", "SINCE", "LIVE AT", "TROUBLE"}, rows, "")
 	if len(rows) == 0 {
 		p.say("Nothing is closed.")
 	}
@@ -326,4 +326,16 @@ func (p *printer) when(s string, now time.Time, flag string) (*time.Time, error)
 		return &t, nil
 	}
 	return nil, &failure{exit: exitUsage, code: "time", message: fmt.Sprintf("%s is a time such as 22:30, 2026-11-23T22:30 or +2h, not %q.", flag, s), hint: again(p.args, s, "+2h")}
+}
+
+// what a situation does to the road, in words: never more than it says.
+func what(s *hansa.Situation) string {
+	words := string(s.Effect)
+	if s.Extent != "" && s.Extent != hansa.WholeRoad && s.Effect != hansa.NoEffect {
+		words += ", " + string(s.Extent)
+	}
+	if len(s.Vehicles) > 0 {
+		words += ", some vehicles"
+	}
+	return words
 }

@@ -119,7 +119,7 @@ func (cmd *verifyCmd) Run(p *printer) error {
 			return &failure{exit: exitNotFound, code: "file", message: sentence(err.Error()), hint: "hansa proof --key > " + cmd.Trust}
 		}
 		if proven.Keys, err = journal.ParseKeys(b); err != nil {
-			return err
+			return &failure{exit: exitProof, code: "proof", message: "The signer is not established: " + hansa.Public(err).Message + ".", hint: "hansa help trust", err: err}
 		}
 	}
 	if cmd.Checkpoint != "" {

@@ -253,6 +253,9 @@ func (cmd *convertCmd) convert(ctx context.Context, p *printer, out io.Writer, w
 			return err
 		}
 	}
+	if rep.Refused > 0 {
+		return &failure{exit: exitRefused, code: "refused", message: fmt.Sprintf("%s could not be read; what was written lacks them.", count(rep.Refused, "record")), hint: "hansa lint " + quoted(cmd.File)}
+	}
 	if taken > 0 && rep.Left == taken {
 		return &failure{exit: exitRefused, code: string(hansa.CodeRefusedFormat), message: fmt.Sprintf("%s in, and none that %s can say.", count(taken, "record"), cmd.To), hint: again(p.args, cmd.To, "geojson")}
 	}

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -287,11 +288,15 @@ func (cmd *doctorCmd) Run(ctx context.Context, g *globals, p *printer) error {
 			sick++
 		}
 	}
+	mend := "hansa help trust"
+	if i := slices.IndexFunc(list, func(f finding) bool { return !f.OK && f.Mend != "" }); i >= 0 {
+		mend = list[i].Mend
+	}
 	if done, err := p.show(map[string]any{"findings": list}); done {
 		if err != nil || sick == 0 {
 			return err
 		}
-		return &failure{exit: exitFailed, code: "sick", message: fmt.Sprintf("%d of %d checks found something.", sick, len(list))}
+		return &failure{exit: exitFailed, code: "sick", message: fmt.Sprintf("%d of %d checks found something.", sick, len(list)), hint: mend}
 	}
 	for _, f := range list {
 		mark := paint(p.colourOut, teal, "✓")
@@ -304,7 +309,7 @@ func (cmd *doctorCmd) Run(ctx context.Context, g *globals, p *printer) error {
 		}
 	}
 	if sick > 0 {
-		return &failure{exit: exitFailed, code: "sick", message: fmt.Sprintf("%d of %d checks found something.", sick, len(list))}
+		return &failure{exit: exitFailed, code: "sick", message: fmt.Sprintf("%d of %d checks found something.", sick, len(list)), hint: mend}
 	}
 	return nil
 }
@@ -338,7 +343,7 @@ func (cmd *doctorCmd) examine(ctx context.Context, g *globals, p *printer) []fin
 	}
 	list = append(list, finding{What: "rows", OK: true, Says: s.Checked})
 	for _, f := range s.Feeds {
-		list = append(list, finding{What: "feed", OK: f.Status == hansa.FeedFresh, Says: f.Feed + " is " + string(f.Status) + ". " + f.Reason, Mend: "hansa feeds"})
+		list = append(list, finding{What: "feed", OK: f.Status == hansa.FeedFresh || f.Status == hansa.FeedLate || f.Status == hansa.FeedPaused, Says: f.Feed + " is " + string(f.Status) + ". " + f.Reason, Mend: "hansa feeds"})
 	}
 	for _, problem := range s.Problems {
 		list = append(list, finding{What: "problem", Says: problem})

@@ -63,7 +63,7 @@ func readerOf(codecs []format.Codec, contentType string, head []byte) (format.Re
 	}
 	i := slices.IndexFunc(codecs, func(c format.Codec) bool { return c.Name == name && c.Reader != nil })
 	if i < 0 {
-		return nil, "", hansa.Errorf(hansa.Invalid, "records come as DATEX II XML, GeoJSON or canonical JSON, not as %q", contentType).With(hansa.CodeFormat).
+		return nil, "", hansa.Errorf(hansa.Invalid, "records come as DATEX II XML, GeoJSON or canonical JSON, not as %q", contentType).With(hansa.CodeMediaType).
 			WithHint("send Content-Type application/xml, application/geo+json, application/json or application/x-ndjson")
 	}
 	return codecs[i].Reader, name, nil

@@ -3,13 +3,17 @@ package node
 import (
 	"context"
 	"errors"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/go-json-experiment/json"
+
 	"github.com/hansa-exchange/hansa"
 	"github.com/hansa-exchange/hansa/internal/base/network"
+	"github.com/hansa-exchange/hansa/internal/dataplane/quality"
 	"github.com/hansa-exchange/hansa/internal/dataplane/receipt"
 	"github.com/hansa-exchange/hansa/internal/edge/api"
 )
@@ -22,6 +26,9 @@ type desk struct {
 }
 
 var _ api.Desk = (*desk)(nil)
+
+// uuid is how a request id is written (RFC 9562 section 4).
+var uuid = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
 
 // Close publishes a closure of a named place. A repeat of a request id answers the
 // closure that there is.
@@ -38,9 +45,15 @@ func (d *desk) Close(ctx context.Context, by hansa.Actor, o api.CloseOrder) (api
 	defer d.mu.Unlock()
 	now := d.node.clock().UTC()
 	id := hansa.NewID(d.node.wall())
-	if len(o.RequestID) == 36 {
+	if o.RequestID != "" {
+		if !uuid.MatchString(o.RequestID) {
+			return api.Closure{}, hansa.Fielded("/requestId", "a request id is a UUID, such as %s", id)
+		}
 		id = o.RequestID
 		if old, err := d.node.stream.Of(by.Party).Get(ctx, set.ID, id); err == nil {
+			if old.Situation == nil || old.Situation.Infra.ID != place.ID || old.Situation.Direction != place.Direction {
+				return api.Closure{}, hansa.Errorf(hansa.Conflict, "this request id was used for another closure").At("/requestId").WithHint("make a new one")
+			}
 			return d.show(ctx, by, set, old)
 		}
 	}
@@ -48,7 +61,7 @@ func (d *desk) Close(ctx context.Context, by hansa.Actor, o api.CloseOrder) (api
 	if err != nil {
 		return api.Closure{}, err
 	}
-	return d.publish(ctx, by, set, r, "close")
+	return d.publish(ctx, by, set, r, own, "close")
 }
 
 // record makes the situation of an order.
@@ -149,6 +162,9 @@ func (d *desk) Change(ctx context.Context, by hansa.Actor, id, what string, o ap
 	if err != nil {
 		return api.Closure{}, err
 	}
+	if old.Situation == nil {
+		return api.Closure{}, hansa.Errorf(hansa.Conflict, "the content of this closure was erased")
+	}
 	if !old.Live() {
 		return api.Closure{}, hansa.Errorf(hansa.Conflict, "this closure is over already").WithHint("hansa closures --all")
 	}
@@ -171,28 +187,35 @@ func (d *desk) Change(ctx context.Context, by hansa.Actor, id, what string, o ap
 		if s.Start != nil && !o.Until.After(*s.Start) {
 			return api.Closure{}, hansa.Fielded("/until", "the end %s is not after the start %s", o.Until.Format(time.RFC3339), s.Start.Format(time.RFC3339))
 		}
+		if !o.Until.After(now) {
+			return api.Closure{}, hansa.Fielded("/until", "the end %s is over already", o.Until.Format(time.RFC3339)).WithHint("hansa reopen " + id)
+		}
 		s.End, s.EndKind = o.Until, hansa.EndKind(first(o.EndKind, string(hansa.EndConfirmed)))
 	}
 	if o.Text != "" {
 		lang := first(o.Lang, "en")
 		s.Texts = append(slices.DeleteFunc(slices.Clone(s.Texts), func(t hansa.Text) bool { return t.Lang == lang && t.Kind != "internal" }), hansa.Text{Lang: lang, Value: o.Text, Kind: "comment"})
 	}
-	return d.publish(ctx, by, set, &r, what)
+	from := own
+	if !r.Live() || quality.Publication(old, quality.Context{Now: now, Own: true}) != nil {
+		from = mended
+	}
+	return d.publish(ctx, by, set, &r, from, what)
 }
 
 // publish takes an own publication, journals the act, and shows the closure.
-func (d *desk) publish(ctx context.Context, by hansa.Actor, set *hansa.Dataset, r *hansa.Record, act string) (api.Closure, error) {
-	_, refused, err := d.node.line.take(ctx, set, []*hansa.Record{r}, true)
-	if err == nil {
-		err = refused[0]
-	}
+func (d *desk) publish(ctx context.Context, by hansa.Actor, set *hansa.Dataset, r *hansa.Record, from origin, act string) (api.Closure, error) {
+	doc, err := json.Marshal(map[string]string{"record": r.ID, "by": by.ID()}, json.Deterministic(true))
 	if err != nil {
 		return api.Closure{}, err
 	}
-	err = d.node.db.Write(ctx, func(tx hansa.Tx) error {
-		_, err := d.node.journal.Act(tx, by.Party, act, []byte(`{"record":"`+r.ID+`","by":"`+by.ID()+`"}`), d.node.wall())
+	_, refused, err := d.node.line.take(ctx, set, []*hansa.Record{r}, from, func(tx hansa.Tx) error {
+		_, err := d.node.journal.Act(tx, by.Party, act, doc, d.node.wall())
 		return err
 	})
+	if err == nil {
+		err = refused[0]
+	}
 	if err != nil {
 		return api.Closure{}, err
 	}

@@ -47,7 +47,7 @@ func (n *Node) openFeeds() (*feed.Feeds, error) {
 			if err != nil {
 				return nil, err
 			}
-			_, refused, err := n.line.take(ctx, d, recs, false)
+			_, refused, err := n.line.take(ctx, d, recs, foreign, nil)
 			return refused, err
 		},
 		Present: func(ctx context.Context, f *feed.Feed, id string) (*hansa.Record, error) {

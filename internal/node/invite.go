@@ -569,7 +569,7 @@ func (v invites) SendTest(r *http.Request, flow string) error {
 		},
 	}
 	d := c.dataset
-	_, refused, err := v.n.line.take(r.Context(), &d, []*hansa.Record{rec}, true)
+	_, refused, err := v.n.line.take(r.Context(), &d, []*hansa.Record{rec}, own, nil)
 	return errors.Join(err, errors.Join(refused...))
 }
 

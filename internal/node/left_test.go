@@ -167,3 +167,13 @@ func TestBurstProof(t *testing.T) {
 		t.Errorf("the proof answers %d %.300s, want the offer in it", rec.Code, b)
 	}
 }
+
+// newAsk gets a path and returns the whole answer.
+func newAsk(t *testing.T, w *town, path, secret string) *httptest.ResponseRecorder {
+	t.Helper()
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)
+	r.Header.Set("Authorization", "Bearer "+secret)
+	rec := httptest.NewRecorder()
+	w.Handler().ServeHTTP(rec, r)
+	return rec
+}

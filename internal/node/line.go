@@ -42,11 +42,21 @@ type course struct {
 
 var _ deliver.Line = (*line)(nil)
 
-// quality, then stream: take grades records and stores them. What an own
-// publication lacks is its refusal; foreign input is kept and marked. The answers
-// stand in the order of recs; an error of one leaves the others.
-func (l *line) take(ctx context.Context, d *hansa.Dataset, recs []*hansa.Record, own bool) ([]stream.Accepted, []error, error) {
-	if l.node.full.Load() && !own { // the reserve is for who closes a road, and for the evidence of reads
+// origin is where records come from, and so what is asked of them.
+type origin int
+
+// The origins.
+const (
+	foreign origin = iota // from a feed or a program: kept, and marked
+	own                   // from the desk: what it lacks is its refusal
+	mended                // from the desk, of a record that came with its defects: they do not hold up its end
+)
+
+// quality, then stream: take grades records and stores them, in one transaction
+// with what also writes; nil writes nothing. The answers stand in the order of recs;
+// an error of one leaves the others.
+func (l *line) take(ctx context.Context, d *hansa.Dataset, recs []*hansa.Record, from origin, also func(hansa.Tx) error) ([]stream.Accepted, []error, error) {
+	if l.node.full.Load() && from == foreign { // the reserve is for who closes a road, and for the evidence of reads
 		return nil, nil, hansa.Errorf(hansa.Busy, "the disk is full: nothing is taken until there is space, reading goes on").With(hansa.CodeStorageFull).WithHint("free some space; no restart is needed")
 	}
 	now := l.node.clock()
@@ -63,8 +73,8 @@ func (l *line) take(ctx context.Context, d *hansa.Dataset, recs []*hansa.Record,
 		if r.Provenance.Holder == "" {
 			r.Provenance.Holder = d.Holder
 		}
-		in := quality.Context{Now: now, Own: own}
-		if own && r.Kind == hansa.KindSituation {
+		in := quality.Context{Now: now, Own: from == own}
+		if from == own && r.Kind == hansa.KindSituation {
 			if refused[i] = quality.Publication(r, in); refused[i] != nil {
 				continue
 			}
@@ -75,7 +85,7 @@ func (l *line) take(ctx context.Context, d *hansa.Dataset, recs []*hansa.Record,
 		}
 		good = append(good, r)
 	}
-	out, err := l.node.stream.Of(d.Party).Append(ctx, d.ID, good)
+	out, err := l.node.stream.Of(d.Party).AppendWith(ctx, d.ID, good, also)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -159,7 +159,7 @@ func (p *publication) flush(ctx context.Context) error {
 	if len(p.recs) == 0 {
 		return nil
 	}
-	all, refused, err := p.s.n.line.take(ctx, p.d, p.recs, false)
+	all, refused, err := p.s.n.line.take(ctx, p.d, p.recs, foreign, nil)
 	if err != nil {
 		return err
 	}

@@ -62,6 +62,12 @@ type appending struct {
 // after they are durable, with what became of each. Records without a time of
 // receipt get the present one. The records belong to the stream from then on.
 func (p *Party) Append(ctx context.Context, dataset hansa.DatasetID, recs []*hansa.Record) ([]Accepted, error) {
+	return p.AppendWith(ctx, dataset, recs, nil)
+}
+
+// AppendWith is [Party.Append] with what must be written in the same transaction:
+// an error of also undoes the records.
+func (p *Party) AppendWith(ctx context.Context, dataset hansa.DatasetID, recs []*hansa.Record, also func(hansa.Tx) error) ([]Accepted, error) {
 	if len(recs) > AppendMax {
 		return nil, hansa.Errorf(hansa.Invalid, "at most %d records are appended at once", AppendMax)
 	}
@@ -83,7 +89,7 @@ func (p *Party) Append(ctx context.Context, dataset hansa.DatasetID, recs []*han
 		}
 		packed[i].leaf = hansa.Leaf(hansa.FactRecord, packed[i].salt, packed[i].doc(dataset))
 	}
-	w := &waiting{recs: recs, packed: packed, done: make(chan error, 1)}
+	w := &waiting{recs: recs, packed: packed, also: also, done: make(chan error, 1)}
 	mem.mu.Lock()
 	mem.queue = append(mem.queue, w)
 	if !mem.leading {
@@ -101,6 +107,7 @@ func (p *Party) Append(ctx context.Context, dataset hansa.DatasetID, recs []*han
 type waiting struct {
 	recs   []*hansa.Record
 	packed []*row
+	also   func(hansa.Tx) error // nil is nothing
 	out    []Accepted
 	done   chan error
 }
@@ -149,7 +156,17 @@ func (p *Party) write(ctx context.Context, mem *set, dataset hansa.DatasetID, ru
 	var a *appending
 	err := p.stream.cfg.DB.Write(ctx, func(tx hansa.Tx) error {
 		a = &appending{party: p, dataset: dataset, tx: tx, out: make([]Accepted, 0, len(recs))}
-		return a.run(mem, recs, packed, now)
+		if err := a.run(mem, recs, packed, now); err != nil {
+			return err
+		}
+		for _, w := range run {
+			if w.also != nil {
+				if err := w.also(tx); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
 	})
 	if err != nil {
 		return err

@@ -2,12 +2,15 @@ package api
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"maps"
 	"mime"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -248,8 +251,14 @@ func (a *API) records(w http.ResponseWriter, r *http.Request, by hansa.Actor) er
 		body.Records = append(body.Records, EventBody{Event: e, Data: inline(e)})
 	}
 	copyHeader(w.Header(), page.Header)
-	tag := fmt.Sprintf(`"%s-%d"`, page.Next, len(page.Events))
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s %s %s %s %d", q.Flow, q.Format, q.Purpose, page.Next, len(page.Events)))
+	tag := `"` + hex.EncodeToString(sum[:16]) + `"`
+	for i := range page.Events {
+		sum = sha256.Sum256(append(sum[:], page.Events[i].Data...))
+		tag = `"` + hex.EncodeToString(sum[:16]) + `"`
+	}
 	w.Header().Set("ETag", tag)
+	w.Header().Set("Vary", "Accept, Hansa-Purpose, Authorization")
 	w.Header().Set("Cache-Control", "private, no-cache")
 	if etagMatches(r.Header.Get("If-None-Match"), tag) {
 		w.WriteHeader(http.StatusNotModified)
@@ -417,7 +426,11 @@ func (a *API) receipts(w http.ResponseWriter, r *http.Request, by hansa.Actor) e
 	if err != nil {
 		return err
 	}
-	writeJSON(w, http.StatusOK, ReceiptsAnswer{Receipts: list})
+	status := http.StatusOK
+	if len(list) > 0 && !slices.ContainsFunc(list, func(x ReceiptAnswer) bool { return x.Accepted }) {
+		status = http.StatusUnprocessableEntity
+	}
+	writeJSON(w, status, ReceiptsAnswer{Receipts: list})
 	return nil
 }
 
