@@ -17,7 +17,7 @@ const (
 	NeverShown     Kind = "never shown"      // not shown at all
 	ShownWithdrawn Kind = "shown withdrawn"  // put live after it was over
 	NeverCleared   Kind = "never cleared"    // still live when the time to clear has passed
-	Widened        Kind = "widened"          // a lane shown as the road, a tube as the tunnel
+	Widened        Kind = "widened"          // a lane shown as the road, a tube as the tunnel, one direction as both
 	WrongDirection Kind = "wrong direction"  // the other direction is shown
 	WrongTime      Kind = "wrong time"       // planned is shown as active
 	Stale          Kind = "stale version"    // an earlier version is shown
@@ -172,10 +172,11 @@ func (g *grader) during(at time.Time, mine []Item) {
 			g.add(Late)
 		}
 		g.seen, g.due = true, true
-		if i.Extent > g.Item.Extent {
+		both := i.Direction == "both" && g.Item.Direction != "both"
+		if i.Extent > g.Item.Extent || both {
 			g.add(Widened)
 		}
-		if i.Direction != "" && i.Direction != g.Item.Direction {
+		if i.Direction != "" && i.Direction != g.Item.Direction && !both {
 			g.add(WrongDirection)
 		}
 		if g.Item.Planned && !i.Planned {

@@ -39,6 +39,7 @@ func TestGrade(t *testing.T) {
 		{"back after the end", tube, [][]Item{none, one(tube), one(tube), none, one(tube), none}, nil, []Kind{ShownWithdrawn}},
 		{"never cleared", tube, [][]Item{none, one(tube), one(tube), one(tube), one(tube), one(tube)}, nil, []Kind{NeverCleared}},
 		{"widened", tube, all(with(func(i *Item) { i.Extent = Whole })), nil, []Kind{Widened}},
+		{"both directions for one", tube, all(with(func(i *Item) { i.Direction = "both" })), nil, []Kind{Widened}},
 		{"wrong direction", tube, all(with(func(i *Item) { i.Direction = "south" })), nil, []Kind{WrongDirection}},
 		{"planned as active", planned, all(tube), nil, []Kind{WrongTime}},
 		{"stale", tube, all(with(func(i *Item) { i.Version = 1 })), nil, []Kind{Stale}},
