@@ -13,7 +13,7 @@ import (
 
 type demoCmd struct {
 	Rehearse bool    `help:"Play the story at once, check each step, and stop."`
-	Story    string  `help:"Which story." enum:"closure" default:"closure"`
+	Story    string  `help:"Which story: closure, or own-city, which is rehearsed alone." enum:"closure,own-city" default:"closure"`
 	Listen   string  `help:"Where the page is; a free port of loopback when left out." placeholder:"HOST:PORT"`
 	Factor   float64 `help:"How fast the story's clock runs." default:"20"`
 	Still    bool    `help:"Only run the city; play no story."`
@@ -21,7 +21,7 @@ type demoCmd struct {
 }
 
 func (demoCmd) examples() []string {
-	return []string{"hansa demo", "hansa demo --rehearse", "hansa demo --rehearse --json", "hansa demo --still --factor 1 --listen 127.0.0.1:8080"}
+	return []string{"hansa demo", "hansa demo --rehearse", "hansa demo --rehearse --json", "hansa demo --rehearse --story own-city", "hansa demo --still --factor 1 --listen 127.0.0.1:8080"}
 }
 
 // storyStart is a Sunday evening in July 2023, when the first tube shut.
@@ -30,6 +30,17 @@ func storyStart() time.Time { return time.Date(2023, 7, 16, 20, 0, 0, 0, time.UT
 func (cmd *demoCmd) Run(ctx context.Context, p *printer) (err error) {
 	if cmd.Factor <= 0 || cmd.Factor > 1000 {
 		return &failure{exit: exitUsage, code: "usage", message: "--factor is more than 0 and at most 1000.", hint: "hansa demo --factor 20"}
+	}
+	if cmd.Story == "own-city" {
+		if !cmd.Rehearse {
+			return &failure{exit: exitUsage, code: "usage", message: "The story own-city is played at once, and shown by its steps.", hint: p.with("--rehearse")}
+		}
+		var broke error
+		err := cmd.rehearse(ctx, p, func(ctx context.Context, tell func(node.Step)) (steps []node.Step) {
+			steps, broke = node.RehearseOwnCity(ctx, build().Version, tell)
+			return steps
+		})
+		return errors.Join(err, broke)
 	}
 	started := time.Now()
 	cfg := node.DemoConfig{Listen: cmd.Listen, Factor: cmd.Factor, Version: build().Version, Log: logger(p, cmd.Log)}
@@ -51,7 +62,7 @@ func (cmd *demoCmd) Run(ctx context.Context, p *printer) (err error) {
 		}
 	})
 	if cmd.Rehearse {
-		err = cmd.rehearse(run, p, d)
+		err = cmd.rehearse(run, p, d.Rehearse)
 	} else {
 		err = cmd.show(run, p, d, started)
 	}
@@ -64,9 +75,9 @@ func (cmd *demoCmd) Run(ctx context.Context, p *printer) (err error) {
 }
 
 // rehearse plays the story at once, one line a step, and says what was missed.
-func (cmd *demoCmd) rehearse(ctx context.Context, p *printer, d *node.Demo) error {
+func (cmd *demoCmd) rehearse(ctx context.Context, p *printer, play func(context.Context, func(node.Step)) []node.Step) error {
 	began := time.Now()
-	steps := d.Rehearse(ctx, func(s node.Step) {
+	steps := play(ctx, func(s node.Step) {
 		if p.json || p.format != "" {
 			return
 		}

@@ -22,8 +22,7 @@ func TestConfigurationIsDescribed(t *testing.T) {
 		if x.Kind() != reflect.Struct {
 			return
 		}
-		for i := range x.NumField() {
-			f := x.Field(i)
+		for f := range x.Fields() {
 			name := f.Tag.Get("toml")
 			if name == "" {
 				continue
