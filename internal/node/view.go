@@ -27,7 +27,7 @@ func (n *Node) openDoors(ctx context.Context) error {
 	for _, e := range a.Endpoints() {
 		n.doors.add(e.Route, e.Serve)
 	}
-	cfg := room.Config{Source: live{n}, Log: n.log, Now: n.wall, Authenticate: n.browser}
+	cfg := room.Config{Source: live{n}, Log: n.log, Now: n.wall, Authenticate: n.browser, Desk: pages{n}}
 	if n.cfg.Drawing != nil {
 		cfg.Drawing = *n.cfg.Drawing
 	}
@@ -53,7 +53,7 @@ func (n *Node) openDoors(ctx context.Context) error {
 // with the right to control, and in the demonstration, on loopback, everybody.
 func (n *Node) browser(r *http.Request) (hansa.Actor, error) {
 	if n.cfg.OpenRoom || r.Context().Value(adminKey{}) != nil {
-		return hansa.Actor{Party: n.own, Rights: []hansa.Right{hansa.RightControl}}, nil
+		return hansa.Actor{Party: n.own, Rights: []hansa.Right{hansa.RightRead, hansa.RightControl}}, nil
 	}
 	return n.look(r.Context(), r)
 }

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"mime"
 	"net/http"
+	"net/url"
 	"path"
 	"strings"
 
@@ -127,5 +128,5 @@ func takesGzip(req *http.Request) bool {
 }
 
 func templates(a *assets) (*template.Template, error) {
-	return template.New("room").Funcs(template.FuncMap{"asset": a.url}).ParseFS(files, "templates/*.html")
+	return template.New("room").Funcs(template.FuncMap{"asset": a.url, "seg": url.PathEscape}).ParseFS(files, "templates/*.html")
 }

@@ -1,6 +1,7 @@
 package room
 
 import (
+	"net/url"
 	"strings"
 	"time"
 
@@ -43,6 +44,9 @@ func (p *page) detail(it *item, l *Live) *detail {
 	d.Rows = facts(c, p, l)
 	d.ShowTable = p.ask.table
 	d.Switch = p.ask.link("/live", c.ID, !p.ask.table)
+	if p.ask.only {
+		d.Switch = p.ask.link("/closures/"+url.PathEscape(c.ID), "", !p.ask.table)
+	}
 	d.sum(it)
 	if len(c.Receivers) > 0 {
 		d.Chart = reach(c, l.Now)

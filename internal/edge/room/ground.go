@@ -88,6 +88,21 @@ func (g *ground) fit(d *Drawing) {
 
 func (*ground) viewBox() string { return "0 0 " + num(mapWidth) + " " + num(mapHeight) }
 
+// around is the view of one geometry with some land about it, and whether the map
+// holds it.
+func (g *ground) around(geo *hansa.Geometry) (box string, ok bool) {
+	if geo == nil || geo.Validate() != nil || !g.inView(geo) {
+		return g.viewBox(), false
+	}
+	const ratio, least, air = mapWidth / mapHeight, 330.0, 2.6
+	w, s, e, n := geo.Bounds()
+	x0, y1 := g.xy(hansa.Position{w, s})
+	x1, y0 := g.xy(hansa.Position{e, n})
+	wide := min(mapWidth, max(least, (x1-x0)*air, (y1-y0)*air*ratio))
+	x, y := max(0, min(mapWidth-wide, (x0+x1)/2-wide/2)), max(0, min(mapHeight-wide/ratio, (y0+y1)/2-wide/ratio/2))
+	return num(x) + " " + num(y) + " " + num(wide) + " " + num(wide/ratio), true
+}
+
 // xy projects a position onto the map.
 func (g *ground) xy(p hansa.Position) (x, y float64) {
 	return (p[0]*g.perLon-g.east)*g.scale + mapWidth/2, mapHeight/2 - (p[1]*metresPerLat-g.north)*g.scale

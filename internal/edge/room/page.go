@@ -32,6 +32,7 @@ type page struct {
 	EndedOpen                     bool
 	LeftOut                       int
 	Account                       bool // people sign in here
+	Nav                           []place
 	AllOpen                       string
 	Next                          []coming
 	Selected                      *detail
@@ -117,6 +118,9 @@ func (a ask) link(path, closure string, table bool) string {
 	}
 	if a.theme != "" {
 		q.Set("theme", a.theme)
+	}
+	if a.only && path == "/stream" {
+		q.Set("only", "1")
 	}
 	if len(q) == 0 {
 		return path
@@ -379,6 +383,9 @@ func (p *page) choose(l *Live) {
 	over := pick(p.Ended)
 	p.EndedOpen = over != nil
 	it := cmp.Or(pick(p.Items), over)
+	if it == nil && p.ask.only {
+		return
+	}
 	for i := range p.Items {
 		if it == nil && !p.Items[i].Open {
 			it = &p.Items[i]

@@ -11,6 +11,7 @@ import (
 	"html/template"
 	"log/slog"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/hansa-exchange/hansa"
@@ -27,6 +28,7 @@ type Config struct {
 	Authenticate func(*http.Request) (hansa.Actor, error)
 	Accounts     Accounts         // how people sign in; nil has no pages for it
 	Invitations  Invitations      // how organisations come in; nil has no pages for it
+	Desk         Desk             // what controllers do; nil has no pages for it
 	Log          *slog.Logger     // nil logs nothing
 	Now          func() time.Time // the wall clock
 }
@@ -68,7 +70,7 @@ func New(cfg Config) (*Room, error) {
 // Routes lists the ways in. They ask for no right of the common kind: the room
 // establishes who a browser is by Config.Authenticate, the assets excepted.
 func (r *Room) Routes() []hansa.Route {
-	return append(append(r.signRoutes(), r.inviteRoutes()...),
+	return append(slices.Concat(r.signRoutes(), r.inviteRoutes(), r.sheetRoutes()),
 		hansa.Route{Method: "GET", Pattern: "/{$}", Object: "node", Action: "go to the first page"},
 		hansa.Route{Method: "GET", Pattern: "/live", Object: "node", Action: "see the situation"},
 		hansa.Route{Method: "GET", Pattern: "/live.json", Object: "node", Action: "read the situation"},
@@ -98,10 +100,12 @@ func (r *Room) Handler(pattern string) http.Handler {
 	case "/assets/{hash}/{name...}":
 		return r.open(r.asset)
 	}
-	if h := r.signHandler(pattern); h != nil {
-		return h
+	for _, of := range []func(string) http.Handler{r.signHandler, r.inviteHandler, r.sheetHandler} {
+		if h := of(pattern); h != nil {
+			return h
+		}
 	}
-	return r.inviteHandler(pattern)
+	return nil
 }
 
 // policy lets a page load what the node itself serves, and nothing else: no
@@ -122,6 +126,7 @@ func head(w http.ResponseWriter) {
 func (r *Room) open(f func(http.ResponseWriter, *http.Request) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		head(w)
+		keepTheme(w, req)
 		if err := f(w, req); err != nil {
 			r.sorry(w, req, err)
 		}
@@ -176,6 +181,7 @@ type ask struct {
 	closure string
 	table   bool
 	theme   string
+	only    bool // this closure, or none
 }
 
 func asked(req *http.Request) (ask, error) {
@@ -185,14 +191,30 @@ func asked(req *http.Request) (ask, error) {
 			return ask{}, hansa.Errorf(hansa.Invalid, "a query parameter has at most %d bytes", QueryBytesMax)
 		}
 	}
-	return ask{closure: q.Get("closure"), table: q.Get("view") == "table", theme: theme(req)}, nil
+	return ask{closure: q.Get("closure"), table: q.Get("view") == "table", theme: theme(req), only: q.Has("only")}, nil
 }
+
+// themeCookie remembers which theme somebody chose.
+const themeCookie = "hansa-theme"
 
 // theme is light, dark, or empty: what the system prefers.
 func theme(req *http.Request) string {
-	switch t := req.URL.Query().Get("theme"); t {
+	t := req.URL.Query().Get("theme")
+	if c, err := req.Cookie(themeCookie); t == "" && err == nil {
+		t = c.Value
+	}
+	switch t {
 	case "light", "dark":
 		return t
 	}
 	return ""
+}
+
+// keepTheme remembers the theme that a request asks for.
+func keepTheme(w http.ResponseWriter, req *http.Request) {
+	if req.URL.Query().Has("theme") {
+		if t := theme(req); t != "" {
+			http.SetCookie(w, &http.Cookie{Name: themeCookie, Value: t, Path: "/", MaxAge: 365 * 24 * 3600, HttpOnly: true, Secure: req.TLS != nil, SameSite: http.SameSiteLaxMode})
+		}
+	}
 }

@@ -62,7 +62,7 @@ func (r *Room) look(ctx context.Context, by hansa.Actor, a ask) (*page, error) {
 		return nil, err
 	}
 	p := r.build(&l, a)
-	p.Account = r.cfg.Accounts != nil
+	p.Account, p.Nav = r.cfg.Accounts != nil, r.nav(by, "/live")
 	return p, nil
 }
 

@@ -1,0 +1,196 @@
+package room
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/hansa-exchange/hansa"
+)
+
+// placesShown is how many places one answer of a search lists.
+const placesShown = 40
+
+// closeForm is all that the template close needs.
+type closeForm struct {
+	shell
+	Query            string
+	Places           []placeRow
+	More             int
+	Choice           *Choice
+	Parts            []partRow
+	Reasons          []reasonRow
+	P                *page
+	ViewBox          string
+	OnMap            bool
+	Text, From, Till string
+	Estimated, Test  bool
+	Plan             bool
+	RequestID, Now   string
+	Already          []alreadyRow
+	NoPlaces         bool
+}
+
+type placeRow struct{ ID, Name, Kind, Number string }
+
+type partRow struct {
+	ID, Name, Says string
+	Picked         bool
+}
+
+type reasonRow struct {
+	Value, Word string
+	Picked      bool
+}
+
+type alreadyRow struct{ ID, Name, Line string }
+
+// reasons are the causes that the form offers, the most urgent first.
+func reasons() []reasonRow {
+	return []reasonRow{
+		{Value: "accident", Word: "Accident"},
+		{Value: "vehicle-fire", Word: "Vehicle on fire"},
+		{Value: "obstruction", Word: "Something on the road"},
+		{Value: "technical-fault", Word: "Technical fault"},
+		{Value: "flooding", Word: "Water on the road"},
+		{Value: "roadworks", Word: "Road works"},
+		{Value: "event", Word: "Event"},
+		{Value: "", Word: "Not known yet"},
+	}
+}
+
+// closePage finds a place, and then asks what of it is closed and why.
+func (r *Room) closePage(w http.ResponseWriter, req *http.Request, by hansa.Actor) error {
+	q := req.URL.Query()
+	return r.closeSheet(w, req, by, &closeForm{Query: strings.TrimSpace(q.Get("q")), Plan: q.Has("plan"), RequestID: hansa.NewID(r.cfg.Now())}, q.Get("place"), Closing{Reason: "accident"}, nil)
+}
+
+func (r *Room) closeSheet(w http.ResponseWriter, req *http.Request, by hansa.Actor, p *closeForm, at string, o Closing, failure error) error {
+	p.shell = r.shell(req, by, "Close a road", "/close")
+	for i := range p.Nav {
+		p.Nav[i].Here = p.Nav[i].Href == "/closures"
+	}
+	p.Now = localTime(p.now, p.zone)
+	ctx := req.Context()
+	if at != "" {
+		c, err := r.cfg.Desk.Choice(ctx, by, at)
+		if err != nil {
+			return err
+		}
+		r.chosen(p, &c, at, o)
+	} else {
+		list, err := r.cfg.Desk.Places(ctx, by, p.Query)
+		switch {
+		case hansa.KindOf(err) == hansa.NotFound:
+			p.NoPlaces = true
+		case err != nil:
+			return err
+		}
+		p.More = max(0, len(list)-placesShown)
+		for i := range list[:min(len(list), placesShown)] {
+			x := &list[i]
+			p.Places = append(p.Places, placeRow{x.ID, x.Name, x.Kind, x.Number})
+		}
+	}
+	doc := struct {
+		Places []placeRow `json:"places"`
+		More   int        `json:"more,omitempty"`
+		Choice *Choice    `json:"choice,omitempty"`
+	}{p.Places, p.More, p.Choice}
+	return r.write(w, req, &p.shell, "close", p, doc, failure)
+}
+
+// chosen fills the form for one place, which the map shows.
+func (r *Room) chosen(p *closeForm, c *Choice, at string, o Closing) {
+	p.Choice, p.Title = c, "Close "+c.Place.Name
+	p.Text, p.Test = o.Text, o.Test
+	picked := at
+	if o.Place != "" {
+		picked = o.Place
+	}
+	for i, part := range append([]hansa.Place{c.Place}, c.Parts...) {
+		row := partRow{ID: part.ID, Name: part.Name, Picked: part.ID == picked || i == 0}
+		switch {
+		case i == 0 && part.Direction == hansa.BothDirections:
+			row.Name, row.Says = "All of it", "both directions"
+		case i == 0:
+			row.Name = "All of it"
+		case part.Tube != "":
+			row.Says = "tube " + strings.ToUpper(part.Tube)
+		case part.Heading != "":
+			row.Says = "towards " + part.Heading
+		}
+		if row.Picked && i > 0 {
+			p.Parts[0].Picked = false
+		}
+		p.Parts = append(p.Parts, row)
+	}
+	for _, x := range reasons() {
+		x.Picked = x.Value == o.Reason
+		p.Reasons = append(p.Reasons, x)
+	}
+	l := Live{Zone: p.zone, Now: p.now, Closures: []Closure{{ID: c.Place.ID, Name: c.Place.Name, Effect: hansa.RoadClosed, Lifecycle: hansa.Confirmed, Start: p.now, Geometry: c.Place.Geometry}}}
+	for i := range c.Already {
+		x := &c.Already[i]
+		p.Already = append(p.Already, alreadyRow{x.ID, x.Name, line(x, p.now, p.zone)})
+	}
+	p.P = r.build(&l, ask{theme: p.Theme, only: true})
+	p.ViewBox, p.OnMap = r.base.around(c.Place.Geometry)
+}
+
+// close publishes what the form says. Its button is the one confirmation.
+func (r *Room) close(w http.ResponseWriter, req *http.Request, by hansa.Actor) error {
+	f := req.PostForm
+	zone := r.zone(by)
+	o := Closing{Place: f.Get("part"), Reason: f.Get("reason"), Text: strings.TrimSpace(f.Get("text")), Estimated: f.Get("estimated") != "", Test: f.Get("test") != "", RequestID: f.Get("request")}
+	p := &closeForm{From: f.Get("from"), Till: f.Get("until"), RequestID: o.RequestID, Estimated: o.Estimated, Plan: f.Get("from")+f.Get("until") != ""}
+	place := f.Get("place")
+	if o.Place == "" {
+		o.Place = place
+	}
+	fail := func(err error) error {
+		if k := hansa.KindOf(err); k == hansa.Internal || place == "" {
+			return err
+		}
+		return r.closeSheet(w, req, by, p, place, o, err)
+	}
+	var err error
+	if o.From, err = readLocal("/from", p.From, zone); err != nil {
+		return fail(err)
+	}
+	if o.Until, err = readLocal("/until", p.Till, zone); err != nil {
+		return fail(err)
+	}
+	if err := sensible(&o, f.Get("when"), r.cfg.Desk.Host(by).Now); err != nil {
+		return fail(err)
+	}
+	id, err := r.cfg.Desk.Close(req.Context(), by, o)
+	if err != nil {
+		return fail(err)
+	}
+	http.Redirect(w, req, "/closures/"+url.PathEscape(id)+"?done=closed&follow", http.StatusSeeOther)
+	return nil
+}
+
+// sensible holds the two buttons and the two times against each other.
+func sensible(o *Closing, when string, now time.Time) error {
+	start := now
+	if !o.From.IsZero() {
+		start = o.From
+	}
+	switch {
+	case when == "planned" && o.From.IsZero():
+		return hansa.Fielded("/from", "a planned closure needs a start")
+	case when == "planned" && o.From.Before(now.Add(-time.Minute)):
+		return hansa.Fielded("/from", "the start is over already: close it now, or plan a later start")
+	case when != "planned" && o.From.After(now):
+		return hansa.Fielded("/from", "you gave a later start: publish it as planned, or leave the start empty")
+	case !o.Until.IsZero() && !o.Until.After(start):
+		return hansa.Fielded("/until", "the end is not after the start")
+	}
+	if when != "planned" {
+		o.From = time.Time{}
+	}
+	return nil
+}

@@ -1,0 +1,360 @@
+package room
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/hansa-exchange/hansa"
+	"github.com/hansa-exchange/hansa/internal/base/words"
+)
+
+// Desk is what controllers do and see. Another party's closure is NotFound.
+type Desk interface {
+	// Host says whose pages by sees.
+	Host(by hansa.Actor) Host
+	// Board is all closures of by's party, the newest change first.
+	Board(ctx context.Context, by hansa.Actor, ended bool) (Live, error)
+	// Closure is one closure alone, with what became of it, the newest first.
+	Closure(ctx context.Context, by hansa.Actor, id string) (Live, []Version, error)
+	// Places finds named places, wholes alone, by a name or a part of one.
+	Places(ctx context.Context, by hansa.Actor, query string) ([]hansa.Place, error)
+	// Choice says what of a place can be closed.
+	Choice(ctx context.Context, by hansa.Actor, id string) (Choice, error)
+	// Close closes a place and returns the closure's id. A repeat of a request's id
+	// makes no second one.
+	Close(ctx context.Context, by hansa.Actor, o Closing) (string, error)
+	// Change does extend, repaired, reopen or withdraw.
+	Change(ctx context.Context, by hansa.Actor, id, what string, o Amendment) error
+}
+
+// Version is one version of a closure.
+type Version struct {
+	Number int64     `json:"version"`
+	At     time.Time `json:"at"`
+	Who    string    `json:"who"`
+	Says   string    `json:"says"`
+	Text   string    `json:"text,omitempty"`
+}
+
+// Choice is a place with its tubes and directions, and what is closed there already.
+type Choice struct {
+	Place   hansa.Place
+	Parts   []hansa.Place
+	Already []Closure
+}
+
+// Closing asks to close a place.
+type Closing struct {
+	Place     string // id of a place or of a part
+	Reason    string // a cause; empty is not said
+	Text      string // for the public; empty is made of the reason
+	From      time.Time
+	Until     time.Time
+	Estimated bool // the end is a guess
+	Test      bool
+	RequestID string
+}
+
+// Amendment is what changes of a closure.
+type Amendment struct {
+	Until     time.Time
+	Estimated bool
+	Text      string
+}
+
+// closuresPage is all that the template closures needs.
+type closuresPage struct {
+	shell
+	Rows          []closureRow
+	Line          *timeLine
+	Ended         bool
+	May           bool
+	All, Only     string // addresses of the two filters
+	Active, Soon  int
+	NothingToShow string
+	First         bool // the list of first steps is not done
+}
+
+type closureRow struct {
+	ID, Name, State, Tone, Why string
+	Since, Until, Live         string
+	LiveTone                   string
+	Badge                      string
+	Number                     int
+	Test                       bool
+}
+
+func (r *Room) closuresPage(w http.ResponseWriter, req *http.Request, by hansa.Actor) error {
+	p := closuresPage{shell: r.shell(req, by, "Closures", "/closures"), May: by.May(hansa.RightControl), Ended: req.URL.Query().Get("ended") == "true"}
+	l, err := r.cfg.Desk.Board(req.Context(), by, p.Ended)
+	if err != nil {
+		return err
+	}
+	all := r.build(&l, ask{})
+	list := append(all.Items, all.Ended...)
+	doc := struct {
+		Closures []closureDoc `json:"closures"`
+		LeftOut  int          `json:"leftOut,omitempty"`
+	}{Closures: []closureDoc{}, LeftOut: all.LeftOut}
+	for i := range list {
+		it := &list[i]
+		c := it.c
+		it.Current = false
+		doc.Closures = append(doc.Closures, closureJSON(it))
+		row := closureRow{ID: c.ID, Name: it.Name, Why: phrase(c.Cause), Badge: it.Badge, Number: it.Number, Test: it.Test, Live: it.Sum.Text, LiveTone: it.Sum.Tone}
+		row.State, row.Tone = state(c)
+		row.Since = p.when(c.began())
+		switch {
+		case ended(c):
+			row.Until = p.when(c.ActualEnd)
+		default:
+			row.Until = strings.TrimPrefix(until(c, l.Now, l.Zone), "until ")
+			if it.Planned {
+				p.Soon++
+			} else {
+				p.Active++
+			}
+		}
+		p.Rows = append(p.Rows, row)
+	}
+	p.Line = timeLineOf(list, l.Now, l.Zone)
+	p.NothingToShow = all.AllOpen
+	return r.write(w, req, &p.shell, "closures", &p, doc, nil)
+}
+
+// closurePage is all that the template closure needs.
+type closurePage struct {
+	shell
+	P                *page
+	ID, Name, Path   string
+	State, Tone      string
+	Over, Planned    bool
+	Repaired, May    bool
+	Test             bool
+	ViewBox          string
+	OnMap            bool
+	Versions         []versionRow
+	Until            string // proposed for an extension
+	Now              string
+	EndsSoon         string
+	Text, Open       string
+	Estimated        bool
+	Follow, Standing bool
+}
+
+type versionRow struct{ When, Machine, Who, Says, Text string }
+
+func (r *Room) closurePage(w http.ResponseWriter, req *http.Request, by hansa.Actor) error {
+	id := req.PathValue("closure")
+	if strings.HasSuffix(req.URL.Path, ".json") {
+		id = strings.TrimSuffix(id, ".json")
+	}
+	return r.closureSheet(w, req, by, id, nil)
+}
+
+func (r *Room) closureSheet(w http.ResponseWriter, req *http.Request, by hansa.Actor, id string, failure error) error {
+	l, versions, err := r.cfg.Desk.Closure(req.Context(), by, id)
+	if err != nil {
+		return err
+	}
+	if len(l.Closures) == 0 {
+		return hansa.Errorf(hansa.NotFound, "there is no such closure").WithHint("see all at /closures")
+	}
+	l.Closures = l.Closures[:1]
+	c := &l.Closures[0]
+	p := closurePage{shell: r.shell(req, by, c.Name, "/closures"), ID: c.ID, Name: c.Name, Path: "/closures/" + url.PathEscape(c.ID), Test: c.Test, Over: ended(c), Planned: planned(c), Repaired: !c.Repaired.IsZero(), May: by.May(hansa.RightControl)}
+	p.P = r.build(&l, ask{closure: c.ID, table: req.URL.Query().Get("view") == "table", only: true, theme: p.Theme})
+	p.State, p.Tone = state(c)
+	for _, v := range versions {
+		p.Versions = append(p.Versions, versionRow{When: p.when(v.At), Machine: v.At.In(p.zone).Format(time.RFC3339), Who: v.Who, Says: v.Says, Text: v.Text})
+	}
+	p.ViewBox, p.OnMap = r.base.around(c.Geometry)
+	end := c.End
+	if end.Before(p.now) {
+		end = p.now
+		if !c.End.IsZero() && !p.Over && !p.Planned {
+			p.EndsSoon = p.when(c.End)
+		}
+	}
+	p.Until, p.Now = localTime(end.Add(time.Hour), p.zone), localTime(p.now, p.zone)
+	if !p.Over {
+		p.Stream = p.P.Stream
+		if p.Standing = req.URL.Query().Has("follow"); p.Standing {
+			p.Refresh = "5"
+		}
+	}
+	if req.Method == http.MethodPost {
+		p.JSON, p.Dark, p.Light = p.Path+".json", p.Path+"?theme=dark", p.Path+"?theme=light"
+		p.Open, p.Until, p.Text = req.PathValue("act"), req.PostForm.Get("until"), req.PostForm.Get("text")
+	}
+	p.Note = map[string]string{
+		"closed": "Published. Receivers are told now; below is how far each has come.", "extend": "The new end is published.", "repaired": "Published: the cause is gone. The road is still closed.",
+		"reopen": "Published: the road is open.", "withdraw": "Withdrawn. Receivers are told to take it off.",
+	}[req.URL.Query().Get("done")]
+	doc := struct {
+		Closure closureDoc `json:"closure"`
+		History []Version  `json:"history"`
+	}{History: versions}
+	if list := append(p.P.Items, p.P.Ended...); len(list) > 0 {
+		doc.Closure = closureJSON(&list[0])
+	}
+	return r.write(w, req, &p.shell, "closure", &p, doc, failure)
+}
+
+// changeClosure does one act on a closure, which its form has asked to confirm.
+func (r *Room) changeClosure(w http.ResponseWriter, req *http.Request, by hansa.Actor) error {
+	id, act := req.PathValue("closure"), req.PathValue("act")
+	var o Amendment
+	switch act {
+	case "extend":
+		zone := r.zone(by)
+		t, err := readLocal("/until", req.PostForm.Get("until"), zone)
+		if err == nil && t.IsZero() {
+			err = hansa.Fielded("/until", "say until when")
+		}
+		if err != nil {
+			return r.closureSheet(w, req, by, id, err)
+		}
+		o.Until, o.Estimated = t, req.PostForm.Get("estimated") != ""
+	case "repaired", "reopen", "withdraw":
+	default:
+		return hansa.Errorf(hansa.NotFound, "there is no act %q of a closure", act)
+	}
+	o.Text = strings.TrimSpace(req.PostForm.Get("text"))
+	if err := r.cfg.Desk.Change(req.Context(), by, id, act, o); err != nil {
+		if k := hansa.KindOf(err); k == hansa.Internal || k == hansa.NotFound {
+			return err
+		}
+		return r.closureSheet(w, req, by, id, err)
+	}
+	return done(w, req, "/closures/"+url.PathEscape(id), act)
+}
+
+func (r *Room) zone(by hansa.Actor) *time.Location {
+	if z := r.cfg.Desk.Host(by).Zone; z != nil {
+		return z
+	}
+	return time.UTC
+}
+
+// localLayout is how a browser writes a date with a time.
+const localLayout = "2006-01-02T15:04"
+
+func localTime(t time.Time, zone *time.Location) string { return t.In(zone).Format(localLayout) }
+
+// readLocal reads a time of day in the city's zone; empty is zero.
+func readLocal(field, s string, zone *time.Location) (time.Time, error) {
+	if s = strings.TrimSpace(s); s == "" {
+		return time.Time{}, nil
+	}
+	for _, layout := range []string{localLayout, "2006-01-02T15:04:05", "2006-01-02 15:04"} {
+		if t, err := time.ParseInLocation(layout, s, zone); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, hansa.Fielded(field, "this time cannot be read").WithHint("write it like 2026-11-23T22:30, by the city's clock")
+}
+
+// timeLine draws closures over time.
+type timeLine struct {
+	Height, NowX string
+	NowY         string
+	Ticks        []tick
+	Bars         []timeBar
+	More         int
+	Says         string
+}
+
+type timeBar struct {
+	Name, Class, Text      string
+	Href                   string
+	X, Y, Width, TextY     string
+	Number                 int
+	OpenEnd, BeginsEarlier bool
+	EndX, MidY             string
+}
+
+// The time line's frame, in its own units: the names stand to the left.
+const (
+	lineLeft, lineWidth = 250.0, 1180.0
+	lineRow             = 26.0
+	lineTop             = 26.0
+	lineMost            = 14
+	lineBack            = 12 * time.Hour
+	lineAhead           = 36 * time.Hour
+)
+
+// timeLineOf draws what lies between half a day ago and a day and a half ahead;
+// nil when nothing does.
+func timeLineOf(list []item, now time.Time, zone *time.Location) *timeLine {
+	from, to := now.Add(-lineBack), now.Add(lineAhead)
+	x := func(t time.Time) float64 {
+		return lineLeft + (lineWidth-lineLeft)*min(1, max(0, t.Sub(from).Seconds()/to.Sub(from).Seconds()))
+	}
+	l := &timeLine{NowX: num(x(now))}
+	for i := range list {
+		c := list[i].c
+		begin, end := c.began(), c.End
+		if ended(c) {
+			end = c.ActualEnd
+		}
+		open := end.IsZero()
+		if open || end.Before(now) && !ended(c) {
+			open, end = true, to
+		}
+		if begin.IsZero() || begin.After(to) || end.Before(from) {
+			continue
+		}
+		if len(l.Bars) == lineMost {
+			l.More++
+			continue
+		}
+		y := lineTop + float64(len(l.Bars))*lineRow
+		b := timeBar{Name: short(list[i].Name, 34), Number: list[i].Number, Href: "/closures/" + url.PathEscape(c.ID), Class: "t-closed", X: num(x(begin)), Y: num(y + 4), Width: num(max(5, x(end)-x(begin))), TextY: num(y + 18), EndX: num(x(end)), OpenEnd: open}
+		switch {
+		case ended(c):
+			b.Class = "t-over"
+		case list[i].Planned:
+			b.Class = "t-plan"
+		case list[i].Open:
+			b.Class = "t-note"
+		case partial(c):
+			b.Class = "t-part"
+		}
+		b.Text = list[i].Name + ": " + list[i].Line
+		l.Bars = append(l.Bars, b)
+	}
+	if len(l.Bars) == 0 {
+		return nil
+	}
+	z := zone
+	if z == nil {
+		z = time.UTC
+	}
+	first := from.In(z)
+	for t := time.Date(first.Year(), first.Month(), first.Day(), first.Hour()-first.Hour()%6, 0, 0, 0, z); t.Before(to); t = t.Add(6 * time.Hour) {
+		if t.Before(from) {
+			continue
+		}
+		text := words.Clock(t, zone)
+		if t.In(z).Hour() < 6 {
+			text = words.Day(t, zone)
+		}
+		l.Ticks = append(l.Ticks, tick{X: num(x(t)), Text: text})
+	}
+	l.Height = num(lineTop + float64(len(l.Bars))*lineRow + 6)
+	l.NowY = num(lineTop - 4)
+	l.Says = words.Count(len(l.Bars), "closure", "closures") + " between " + words.When(from, now, zone) + " and " + words.When(to, now, zone) + "; the table below says the same"
+	return l
+}
+
+// short cuts a name that has no room.
+func short(s string, most int) string {
+	if r := []rune(s); len(r) > most {
+		return string(r[:most-1]) + "…"
+	}
+	return s
+}

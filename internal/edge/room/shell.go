@@ -1,0 +1,296 @@
+package room
+
+import (
+	"bytes"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hansa-exchange/hansa"
+	"github.com/hansa-exchange/hansa/internal/base/words"
+)
+
+// Host is the party whose pages somebody sees, and its clock.
+type Host struct {
+	Party  string         // as people read it
+	Zone   *time.Location // nil is UTC
+	Now    time.Time      // by the clock of the pages
+	Factor float64        // how fast that clock runs; 0 and 1 are real time
+}
+
+// shell is what every page besides the live one has around it.
+type shell struct {
+	Theme, Title, Here       string
+	Nav                      []place
+	Host, Who                string
+	Clock, Zone, ZoneName    string
+	Day                      string
+	NowMilli                 int64
+	Factor                   float64
+	JSON, Dark, Light        string
+	Account                  bool
+	Stream, Refresh          string // for a page that follows the situation
+	Error, Hint, Field, Note string
+	now                      time.Time
+	zone                     *time.Location
+}
+
+// place is one entry of the navigation.
+type place struct {
+	Href, Icon, Word string
+	Here, Low        bool
+}
+
+// answerBy answers one request of somebody who may.
+type answerBy = func(http.ResponseWriter, *http.Request, hansa.Actor) error
+
+// sheetRoute is one page or form. Whoever holds one of the rights may come in; the
+// JSON of a page is at the same address with .json behind it.
+type sheetRoute struct {
+	method, pattern, action string
+	rights                  []hansa.Right
+	serve                   answerBy
+	bodyMax                 int64
+}
+
+// sheets lists the pages of the shell; those that the configuration has no source
+// for are absent.
+func (r *Room) sheets() []sheetRoute {
+	var list []sheetRoute
+	page := func(pattern, action string, serve answerBy, rights ...hansa.Right) {
+		list = append(list, sheetRoute{method: "GET", pattern: pattern, action: action, rights: rights, serve: serve})
+		if !strings.HasSuffix(pattern, "}") {
+			list = append(list, sheetRoute{method: "GET", pattern: pattern + ".json", action: action + ", as JSON", rights: rights, serve: serve})
+		}
+	}
+	form := func(pattern, action string, serve answerBy, rights ...hansa.Right) {
+		list = append(list, sheetRoute{method: "POST", pattern: pattern, action: action, rights: rights, serve: serve, bodyMax: formMax})
+	}
+	if r.cfg.Desk != nil {
+		page("/closures", "see the closures", r.closuresPage, hansa.RightRead)
+		page("/closures/{closure}", "see a closure", r.closurePage, hansa.RightRead)
+		form("/closures/{closure}/{act}", "change a closure", r.changeClosure, hansa.RightControl)
+		page("/close", "see how to close a place", r.closePage, hansa.RightControl)
+		form("/close", "close a place", r.close, hansa.RightControl)
+	}
+	return list
+}
+
+func (r *Room) sheetRoutes() []hansa.Route {
+	var out []hansa.Route
+	for _, s := range r.sheets() {
+		out = append(out, hansa.Route{Method: s.method, Pattern: s.pattern, Object: "node", Action: s.action, BodyMax: s.bodyMax})
+	}
+	return out
+}
+
+// sheetHandler answers the routes of sheetRoutes; nil for any other pattern.
+func (r *Room) sheetHandler(pattern string) http.Handler {
+	var show, act answering
+	for _, s := range r.sheets() {
+		if s.pattern != pattern {
+			continue
+		}
+		if s.method == http.MethodPost {
+			act = r.by(s.rights, s.serve)
+		} else {
+			show = r.by(s.rights, s.serve)
+		}
+	}
+	if show == nil && act == nil {
+		return nil
+	}
+	return r.forms(show, act)
+}
+
+// by lets those through whom Authenticate knows and who hold one of the rights.
+func (r *Room) by(rights []hansa.Right, serve answerBy) answering {
+	return func(w http.ResponseWriter, req *http.Request) error {
+		w.Header().Add("Vary", "Accept")
+		if r.cfg.Authenticate == nil {
+			return hansa.Errorf(hansa.Denied, "nobody may see this page yet").With(hansa.CodeUnauthenticated)
+		}
+		if _, err := asked(req); err != nil {
+			return err
+		}
+		actor, err := r.cfg.Authenticate(req)
+		if err != nil {
+			return r.signFirst(w, req, err)
+		}
+		if len(rights) > 0 && !slices.ContainsFunc(rights, actor.May) {
+			return lacking(rights[0])
+		}
+		return serve(w, req, actor)
+	}
+}
+
+// lacking says which right is missing, and who has it.
+func lacking(right hansa.Right) error {
+	var roles []string
+	for _, role := range hansa.UserRoles() {
+		if slices.Contains(hansa.RightsOf([]hansa.UserRole{role}), right) {
+			roles = append(roles, string(role))
+		}
+	}
+	hint := "Ask an administrator of your organisation."
+	if len(roles) > 0 {
+		hint = "It is for the roles " + words.List(roles...) + ". " + hint
+	}
+	if right == hansa.RightAdmin {
+		hint = "It is for administrators of the organisation that runs this node."
+	}
+	return hansa.Errorf(hansa.Denied, "This page is not for your role: it needs the right %s.", right).With(hansa.CodeForbidden).WithHint(hint)
+}
+
+// shell begins a page.
+func (r *Room) shell(req *http.Request, by hansa.Actor, title, here string) shell {
+	s := shell{Title: title, Here: here, Theme: theme(req), Nav: r.nav(by, here), Account: r.cfg.Accounts != nil, Factor: 1}
+	h := Host{Now: r.cfg.Now()}
+	if r.cfg.Desk != nil {
+		h = r.cfg.Desk.Host(by)
+	}
+	if h.Factor > 0 {
+		s.Factor = h.Factor
+	}
+	if s.zone = h.Zone; s.zone == nil {
+		s.zone = time.UTC
+	}
+	s.now, s.Host = h.Now, h.Party
+	s.Clock, s.Zone, s.Day, s.ZoneName, s.NowMilli = words.ClockSeconds(h.Now, s.zone), words.Zone(h.Now, s.zone), words.Day(h.Now, s.zone), s.zone.String(), h.Now.UnixMilli()
+	if s.Account && by.User != "" {
+		if a, err := r.cfg.Accounts.Account(req); err == nil {
+			s.Who = a.Name
+		}
+	}
+	u := *req.URL
+	path := strings.TrimSuffix(u.EscapedPath(), ".json")
+	if req.Method != http.MethodGet {
+		path, u.RawQuery = here, ""
+	}
+	q := u.Query()
+	with := func(name, value string) string {
+		q := maps.Clone(q)
+		q.Set(name, value)
+		return path + "?" + q.Encode()
+	}
+	s.Dark, s.Light = with("theme", "dark"), with("theme", "light")
+	q.Del("theme")
+	if s.JSON = path + ".json"; len(q) > 0 {
+		s.JSON += "?" + q.Encode()
+	}
+	return s
+}
+
+// nav lists the pages that by may see.
+func (r *Room) nav(by hansa.Actor, here string) []place {
+	all := []struct {
+		href, icon, word string
+		low              bool
+		rights           []hansa.Right
+	}{
+		{"/live", "i-map", "Situation", false, nil},
+		{"/closures", "i-closed", "Closures", false, nil},
+		{"/deliveries", "i-deliver", "Deliveries", false, nil},
+		{"/datasets", "i-data", "Datasets", false, nil},
+		{"/feeds", "i-feed", "Feeds", false, nil},
+		{"/parties", "i-people", "Parties", false, nil},
+		{"/settings", "i-gear", "Settings", true, nil},
+		{"/status", "i-pulse", "Status", true, nil},
+		{"/help", "i-help", "Help", true, nil},
+	}
+	sheets := r.sheets()
+	var out []place
+	for _, one := range all {
+		i := slices.IndexFunc(sheets, func(s sheetRoute) bool { return s.method == "GET" && s.pattern == one.href })
+		if one.href != "/live" && (i < 0 || len(sheets[i].rights) > 0 && !slices.ContainsFunc(sheets[i].rights, by.May)) {
+			continue
+		}
+		out = append(out, place{Href: one.href, Icon: one.icon, Word: one.word, Low: one.low, Here: one.href == here})
+	}
+	return out
+}
+
+// when writes a time as one says it now; a zero one is empty.
+func (s *shell) when(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return words.When(t, s.now, s.zone)
+}
+
+// ago writes a time, and how long ago it was.
+func (s *shell) ago(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	if d := s.now.Sub(t); d >= 0 && d < 24*time.Hour {
+		return words.Span(d) + " ago"
+	}
+	return s.when(t)
+}
+
+// fail puts err into the page's words. What a page cannot show is an error still.
+func (s *shell) fail(err error) (status int, rest error) {
+	if err == nil {
+		return http.StatusOK, nil
+	}
+	pub := hansa.Public(err)
+	if pub.Kind == hansa.Internal {
+		return 0, err
+	}
+	s.Error, s.Hint, s.Field = sentence(pub.Message), sentence(pub.Hint), strings.TrimPrefix(pub.Field, "/")
+	return hansa.Status(pub), nil
+}
+
+// write answers a page made by a template, or doc where JSON is asked for.
+func (r *Room) write(w http.ResponseWriter, req *http.Request, s *shell, name string, p, doc any, failure error) error {
+	status, err := s.fail(failure)
+	if err != nil {
+		return err
+	}
+	var b bytes.Buffer
+	if wantsJSON(req) && req.Method == http.MethodGet {
+		if failure != nil {
+			return failure
+		}
+		if err := writeJSON(&b, doc); err != nil {
+			return err
+		}
+		w.Header().Set("Content-Type", "application/json")
+		return send(w, req, b.Bytes())
+	}
+	if err := r.pages.ExecuteTemplate(&b, name, p); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	if status != http.StatusOK {
+		w.WriteHeader(status)
+		_, _ = w.Write(inert(b.Bytes())) // the browser has gone; nobody is left to tell
+		return nil
+	}
+	return send(w, req, inert(b.Bytes()))
+}
+
+// inert shows characters that turn the order of the text around them as what they
+// are: no page of ours has one.
+func inert(b []byte) []byte {
+	return bytes.Map(func(c rune) rune {
+		switch {
+		case c == 0, c >= 0x202A && c <= 0x202E, c >= 0x2066 && c <= 0x2069:
+			return 0xFFFD
+		}
+		return c
+	}, b)
+}
+
+// done sends the browser on to a page after an act, with a word for it.
+func done(w http.ResponseWriter, req *http.Request, path, what string) error {
+	if what != "" {
+		path += "?done=" + url.QueryEscape(what)
+	}
+	http.Redirect(w, req, path, http.StatusSeeOther)
+	return nil
+}
