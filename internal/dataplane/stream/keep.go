@@ -25,6 +25,8 @@ type Fact struct {
 // batch a dataset, each batch in its own transaction, and returns how many it
 // sealed. It is called at least once a second, and at start for what was left.
 func (s *Stream) Seal(ctx context.Context, now time.Time) (total int, err error) {
+	s.sealing.Lock() // who asks for a proof seals too: one at a time, and the second finds it done
+	defer s.sealing.Unlock()
 	type open struct {
 		number, seq, sealed int64
 		party, dataset      string

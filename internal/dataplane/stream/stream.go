@@ -49,6 +49,8 @@ type Config struct {
 // Stream is the records of every party of a node. A party's are reached through
 // its own handle alone.
 type Stream struct {
+	sealing sync.Mutex // held while records are sealed
+
 	cfg   Config
 	epoch Epoch
 
