@@ -221,17 +221,6 @@ func (s *shell) when(t time.Time) string {
 	return words.When(t, s.now, s.zone)
 }
 
-// ago writes a time, and how long ago it was.
-func (s *shell) ago(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	if d := s.now.Sub(t); d >= 0 && d < 24*time.Hour {
-		return words.Span(d) + " ago"
-	}
-	return s.when(t)
-}
-
 // fail puts err into the page's words. What a page cannot show is an error still.
 func (s *shell) fail(err error) (status int, rest error) {
 	if err == nil {
