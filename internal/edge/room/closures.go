@@ -12,7 +12,7 @@ import (
 )
 
 // Desk is what controllers do and see. Another party's closure is NotFound.
-type Desk interface {
+type Desk interface { //nolint:interfacebloat // one desk, the acts of one person
 	// Host says whose pages by sees.
 	Host(by hansa.Actor) Host
 	// Board is all closures of by's party, the newest change first.
