@@ -94,6 +94,8 @@ type Node struct {
 
 	listening atomic.Pointer[string] // the URL of the public address, once served
 
+	crew sync.Mutex // held over a change of a user, so that who is left is so still
+
 	mu       sync.RWMutex // guards all below
 	parties  map[hansa.PartyID]hansa.Party
 	places   map[hansa.PartyID]*network.Network

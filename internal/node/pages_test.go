@@ -87,6 +87,10 @@ func TestPagesByRole(t *testing.T) {
 	all := []string{"viewer", "controller", "operator", "administrator", "company"}
 	for path, who := range map[string]string{
 		"/closures": "viewer controller operator administrator company", "/close": "controller administrator",
+		"/deliveries": "viewer controller operator administrator company", "/datasets": "viewer controller operator administrator company", "/parties": "viewer controller operator administrator company",
+		"/feeds": "controller operator administrator company", "/feeds/add": "operator administrator company", "/settings": "operator administrator company",
+		"/settings/credentials": "operator administrator company", "/settings/users": "operator administrator company", "/settings/keys": "operator administrator company", "/first": "operator administrator company",
+		"/status": "administrator", "/help": "viewer controller operator administrator company",
 	} {
 		for _, name := range all {
 			b := seen[name]

@@ -200,11 +200,16 @@ func (p people) RevokeUser(ctx context.Context, by hansa.Actor, id string) (api.
 
 // change does one act on a user, whose rights before and after by must hold.
 func (p people) change(ctx context.Context, by hansa.Actor, id string, roles []hansa.UserRole, act func(hansa.Tx, *trust.User) (trust.User, error)) (api.User, error) {
+	p.n.crew.Lock() // between the look at who is left and the act
+	defer p.n.crew.Unlock()
 	u, err := p.n.userFor(ctx, by, id)
 	if err != nil {
 		return api.User{}, err
 	}
 	if err := p.n.reach(by, u.Party, slices.Concat(u.Roles, roles)); err != nil {
+		return api.User{}, err
+	}
+	if err := p.left(ctx, &u, roles); err != nil {
 		return api.User{}, err
 	}
 	err = p.n.trust.Change(ctx, func(tx hansa.Tx) (err error) {
@@ -215,6 +220,24 @@ func (p people) change(ctx context.Context, by hansa.Actor, id string, roles []h
 		return api.User{}, err
 	}
 	return p.n.shownUser(ctx, &u)
+}
+
+// left is an error when u is its party's last administrator and would be none with
+// these roles: nobody could let anybody in again.
+func (p people) left(ctx context.Context, u *trust.User, roles []hansa.UserRole) error {
+	if !slices.Contains(u.Roles, hansa.RoleAdministrator) || !u.Revoked.IsZero() || slices.Contains(roles, hansa.RoleAdministrator) {
+		return nil
+	}
+	all, err := p.n.trust.Users(ctx, u.Party)
+	if err != nil {
+		return err
+	}
+	for i := range all {
+		if x := &all[i]; x.ID != u.ID && x.Revoked.IsZero() && slices.Contains(x.Roles, hansa.RoleAdministrator) {
+			return nil
+		}
+	}
+	return hansa.Errorf(hansa.Conflict, "%s is the last administrator of %s", u.Name, p.n.party(u.Party).Title).At("/roles").WithHint("make somebody else an administrator first")
 }
 
 // Invite makes a user of the node's own party and the link for its first sign-in,

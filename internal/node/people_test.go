@@ -91,7 +91,7 @@ func (w *town) come(t *testing.T, party, name string, roles ...hansa.UserRole) (
 	id, path := w.invite(t, party, name, roles...)
 	b := &browser{T: t, w: w}
 	_, token, _ := strings.Cut(path, "token=")
-	b.want("POST", "/enter", url.Values{"token": {token}, "password": {phrase}, "again": {phrase}}, http.StatusSeeOther, "→ /live")
+	b.want("POST", "/enter", url.Values{"token": {token}, "password": {phrase}, "again": {phrase}}, http.StatusSeeOther, "→ /")
 	if b.cookie == nil {
 		t.Fatal("no session")
 	}
@@ -111,7 +111,7 @@ func TestPersonComesInAndGoesOut(t *testing.T) {
 	}
 	b.want("POST", "/enter", url.Values{"token": {token}, "password": {phrase}, "again": {phrase + "s"}}, 422, "The two passwords are not the same.", `id="again"`, `aria-invalid="true"`)
 	b.want("POST", "/enter", url.Values{"token": {token}, "password": {"desk 3"}, "again": {"desk 3"}}, 422, "at least 12 characters")
-	b.want("POST", "/enter", url.Values{"token": {token}, "password": {phrase}, "again": {phrase}}, 303, "→ /live")
+	b.want("POST", "/enter", url.Values{"token": {token}, "password": {phrase}, "again": {phrase}}, 303, "→ /")
 	if c := b.cookie; c == nil || c.Name != cookiePlain || !c.HttpOnly || c.SameSite != http.SameSiteLaxMode || c.Path != "/" || c.Domain != "" {
 		t.Fatalf("the session's cookie: %+v", b.cookie)
 	}

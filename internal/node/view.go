@@ -27,7 +27,7 @@ func (n *Node) openDoors(ctx context.Context) error {
 	for _, e := range a.Endpoints() {
 		n.doors.add(e.Route, e.Serve)
 	}
-	cfg := room.Config{Source: live{n}, Log: n.log, Now: n.wall, Authenticate: n.browser, Desk: pages{n}}
+	cfg := room.Config{Source: live{n}, Log: n.log, Now: n.wall, Authenticate: n.browser, Desk: pages{n}, Keeper: kept{n}}
 	if n.cfg.Drawing != nil {
 		cfg.Drawing = *n.cfg.Drawing
 	}

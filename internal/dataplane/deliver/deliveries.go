@@ -200,54 +200,81 @@ func deliveries(tx hansa.Tx, where string, args ...any) (list []Delivery, err er
 	return list, rows.Err()
 }
 
-// Redeliver sends one event again, now and once, out of order because a person
-// asked for it. The subscription's cursor stays.
-func (d *Deliverer) Redeliver(ctx context.Context, by hansa.Actor, id string) (a hansa.Attempt, err error) {
-	var del Delivery
-	var s *Subscription
+// remade is a delivery with its event as the flow gives it now.
+type remade struct {
+	Delivery
+	sub  *Subscription
+	view View
+	ev   []Event // the one
+	body []byte
+}
+
+// again makes the event of a delivery anew. One that the flow no longer lets pass is
+// Denied.
+func (d *Deliverer) again(ctx context.Context, by hansa.Actor, id string) (x remade, err error) {
 	err = d.DB.Read(ctx, func(tx hansa.Tx) error {
-		del, s, err = d.delivery(tx, by, id)
+		x.Delivery, x.sub, err = d.delivery(tx, by, id)
 		return err
 	})
 	if err != nil {
-		return a, err
+		return x, err
 	}
-	if s.nonce != "" || s.State == Disabled {
-		return a, hansa.Errorf(hansa.Conflict, "the subscription is %s: resume it first", s.State)
+	if x.view, err = d.Line.Open(ctx, x.sub.Flow, x.sub.Purpose, x.sub.Format); err != nil {
+		return x, err
 	}
-	v, err := d.Line.Open(ctx, s.Flow, s.Purpose, s.Format)
+	evs, _, err := d.Line.Events(ctx, x.view, x.Since, deniedMax)
 	if err != nil {
-		return a, err
-	}
-	evs, _, err := d.Line.Events(ctx, v, del.Since, deniedMax)
-	if err != nil {
-		return a, err
+		return x, err
 	}
 	for i := range evs {
-		if evs[i].Cursor != del.Cursor || !evs[i].told() {
-			continue
+		if evs[i].Cursor == x.Cursor && evs[i].told() {
+			x.ev = evs[i : i+1]
+			_, x.body, err = d.cloudEvent(x.view, x.sub.ID, &evs[i])
+			return x, err
 		}
-		_, body, err := d.cloudEvent(v, s.ID, &evs[i])
-		if err != nil {
-			return a, err
-		}
-		a, _, _ = d.send(ctx, s, id, body, LabelHeaders(v.Label))
-		return a, d.DB.Write(ctx, func(tx hansa.Tx) error {
-			del.SHA256, del.Last = hexSum(body), a.At
-			del.Attempts = nil
-			if a.Error != "" {
-				return keep(tx, del, a)
-			}
-			del.State = Delivered
-			r, refs := rangeOf(evs[i:i+1], del.Since, del.Cursor, WayWebhook, s.ID, a.At)
-			r.SHA256, r.Bytes = del.SHA256, int64(len(body))
-			if err := keep(tx, del, a); err != nil {
-				return err
-			}
-			return d.write(tx, v.Flow, r, refs)
-		})
 	}
-	return a, hansa.Errorf(hansa.Denied, "the flow no longer lets this record pass")
+	return x, hansa.Errorf(hansa.Denied, "the flow no longer lets this record pass")
+}
+
+// Body makes what a delivery holds anew, for its giver and its receiver, and says
+// whether that is what was sent last. For anybody else there is no such delivery.
+func (d *Deliverer) Body(ctx context.Context, by hansa.Actor, id string) (body []byte, sent bool, err error) {
+	x, err := d.again(ctx, by, id)
+	switch {
+	case err != nil:
+		return nil, false, err
+	case by.Party != x.sub.Party && by.Party != x.sub.Giver:
+		return nil, false, hansa.Errorf(hansa.NotFound, "there is no delivery %q", id)
+	}
+	return x.body, hexSum(x.body) == x.SHA256, nil
+}
+
+// Redeliver sends one event again, now and once, out of order because a person
+// asked for it. The subscription's cursor stays.
+func (d *Deliverer) Redeliver(ctx context.Context, by hansa.Actor, id string) (a hansa.Attempt, err error) {
+	x, err := d.again(ctx, by, id)
+	if x.sub != nil && (x.sub.nonce != "" || x.sub.State == Disabled) {
+		return a, hansa.Errorf(hansa.Conflict, "the subscription is %s: resume it first", x.sub.State)
+	}
+	if err != nil {
+		return a, err
+	}
+	a, _, _ = d.send(ctx, x.sub, id, x.body, LabelHeaders(x.view.Label))
+	return a, d.DB.Write(ctx, func(tx hansa.Tx) error {
+		del := x.Delivery
+		del.SHA256, del.Last = hexSum(x.body), a.At
+		del.Attempts = nil
+		if a.Error != "" {
+			return keep(tx, del, a)
+		}
+		del.State = Delivered
+		r, refs := rangeOf(x.ev, del.Since, del.Cursor, WayWebhook, x.sub.ID, a.At)
+		r.SHA256, r.Bytes = del.SHA256, int64(len(x.body))
+		if err := keep(tx, del, a); err != nil {
+			return err
+		}
+		return d.write(tx, x.view.Flow, r, refs)
+	})
 }
 
 // Test sends a test event to a subscription that by owns and returns how it went.

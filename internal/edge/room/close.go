@@ -46,9 +46,10 @@ type reasonRow struct {
 
 type alreadyRow struct{ ID, Name, Line string }
 
-// reasons are the causes that the form offers, the most urgent first.
+// reasons are the causes that the form offers: none, then the most urgent.
 func reasons() []reasonRow {
 	return []reasonRow{
+		{Value: "", Word: "Not known yet"},
 		{Value: "accident", Word: "Accident"},
 		{Value: "vehicle-fire", Word: "Vehicle on fire"},
 		{Value: "obstruction", Word: "Something on the road"},
@@ -63,7 +64,7 @@ func reasons() []reasonRow {
 // closePage finds a place, and then asks what of it is closed and why.
 func (r *Room) closePage(w http.ResponseWriter, req *http.Request, by hansa.Actor) error {
 	q := req.URL.Query()
-	return r.closeSheet(w, req, by, &closeForm{Query: strings.TrimSpace(q.Get("q")), Plan: q.Has("plan"), RequestID: hansa.NewID(r.cfg.Now())}, q.Get("place"), Closing{Reason: "accident"}, nil)
+	return r.closeSheet(w, req, by, &closeForm{Query: strings.TrimSpace(q.Get("q")), Plan: q.Has("plan"), RequestID: hansa.NewID(r.cfg.Now())}, q.Get("place"), Closing{}, nil)
 }
 
 func (r *Room) closeSheet(w http.ResponseWriter, req *http.Request, by hansa.Actor, p *closeForm, at string, o Closing, failure error) error {

@@ -121,7 +121,7 @@ func (r *Room) closuresPage(w http.ResponseWriter, req *http.Request, by hansa.A
 		p.Rows = append(p.Rows, row)
 	}
 	p.Line = timeLineOf(list, l.Now, l.Zone)
-	p.NothingToShow = all.AllOpen
+	p.NothingToShow, p.First = all.AllOpen, r.unfinished(req, by)
 	return r.write(w, req, &p.shell, "closures", &p, doc, nil)
 }
 

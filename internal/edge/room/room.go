@@ -29,6 +29,7 @@ type Config struct {
 	Accounts     Accounts         // how people sign in; nil has no pages for it
 	Invitations  Invitations      // how organisations come in; nil has no pages for it
 	Desk         Desk             // what controllers do; nil has no pages for it
+	Keeper       Keeper           // what a party keeps; nil has no pages for it
 	Log          *slog.Logger     // nil logs nothing
 	Now          func() time.Time // the wall clock
 }
@@ -85,10 +86,7 @@ func (r *Room) Routes() []hansa.Route {
 func (r *Room) Handler(pattern string) http.Handler {
 	switch pattern {
 	case "/{$}":
-		return r.open(func(w http.ResponseWriter, req *http.Request) error {
-			http.Redirect(w, req, "/live", http.StatusSeeOther)
-			return nil
-		})
+		return r.open(r.home)
 	case "/live":
 		return r.guard(r.live)
 	case "/live.json":

@@ -76,7 +76,38 @@ func (r *Room) sheets() []sheetRoute {
 		page("/close", "see how to close a place", r.closePage, hansa.RightControl)
 		form("/close", "close a place", r.close, hansa.RightControl)
 	}
+	if r.cfg.Keeper != nil {
+		r.kept(page, form)
+	}
+	page("/help", "read how the pages are used", r.helpPage)
 	return list
+}
+
+// kept lists the pages of what a party keeps.
+func (r *Room) kept(page, form func(pattern, action string, serve answerBy, rights ...hansa.Right)) {
+	const read, control, manage, admin = hansa.RightRead, hansa.RightControl, hansa.RightManage, hansa.RightAdmin
+	page("/deliveries", "see what was handed over", r.deliveriesPage, read)
+	page("/deliveries/{delivery}", "see a delivery", r.deliveryPage, read)
+	form("/deliveries/{delivery}/replay", "send a delivery again", r.replay, control, manage)
+	page("/feeds", "see the sources and how they do", r.feedsPage, control, manage)
+	page("/feeds/{feed}", "see a source with its last answers", r.feedPage, control, manage)
+	form("/feeds/{feed}/{act}", "pause, resume, release or remove a source", r.changeFeed, manage)
+	page("/feeds/add", "see how to add a source", r.addFeedPage, manage)
+	form("/feeds/add", "try a source, and start it", r.addFeed, manage)
+	page("/datasets", "see the datasets", r.datasetsPage, read)
+	form("/datasets", "add a dataset", r.addDataset, manage)
+	page("/parties", "see the parties and their flows", r.partiesPage, read)
+	form("/parties/flows/{flow}/{act}", "pause or resume a flow", r.changeFlow, manage)
+	page("/settings", "see the settings", r.settingsPage, manage)
+	page("/settings/credentials", "see the credentials", r.credentialsPage, manage)
+	form("/settings/credentials", "add a credential; its secret is shown once", r.addCredential, manage)
+	form("/settings/credentials/{credential}/{act}", "rotate or end a credential", r.changeCredential, manage)
+	page("/settings/users", "see the users", r.usersPage, manage)
+	form("/settings/users", "add a user; the link is shown once", r.addUser, manage)
+	form("/settings/users/{user}/{act}", "link, change or end a user", r.changeUser, manage)
+	page("/settings/keys", "see by what others check this node", r.keysPage, manage)
+	page("/status", "see how the node does", r.statusPage, admin)
+	page("/first", "see what to do first", r.firstPage, manage)
 }
 
 func (r *Room) sheetRoutes() []hansa.Route {
@@ -219,6 +250,17 @@ func (s *shell) when(t time.Time) string {
 		return ""
 	}
 	return words.When(t, s.now, s.zone)
+}
+
+// ago writes a time, and how long ago it was.
+func (s *shell) ago(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	if d := s.now.Sub(t); d >= 0 && d < 24*time.Hour {
+		return words.Span(d) + " ago"
+	}
+	return s.when(t)
 }
 
 // fail puts err into the page's words. What a page cannot show is an error still.

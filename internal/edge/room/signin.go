@@ -260,7 +260,7 @@ func (r *Room) enter(w http.ResponseWriter, req *http.Request) error {
 		}
 		return r.enterSheet(w, req, token, err)
 	}
-	return in(w, req, c, "/live")
+	return in(w, req, c, "/")
 }
 
 func (r *Room) signOut(w http.ResponseWriter, req *http.Request) error {
