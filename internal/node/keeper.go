@@ -129,7 +129,7 @@ func (k kept) Status(ctx context.Context, by hansa.Actor) ([]room.Check, error) 
 	for _, f := range s.Feeds {
 		list = append(list, room.Check{
 			What: "Feed " + f.Feed, OK: f.Status == hansa.FeedFresh || f.Status == hansa.FeedLate || f.Status == hansa.FeedPaused,
-			Says: strings.TrimSpace(string(f.Status) + ". " + f.Reason), Mend: "See its last answers under Feeds.",
+			Says: strings.TrimSpace(string(f.Status) + ". " + words.Upper(f.Reason)), Mend: "See its last answers under Feeds.",
 		})
 	}
 	for _, problem := range s.Problems {

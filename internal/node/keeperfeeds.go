@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/hansa-exchange/hansa"
@@ -147,7 +148,7 @@ func (k kept) Datasets(ctx context.Context, by hansa.Actor) ([]room.DatasetRow, 
 			}
 		}
 		for _, f := range flows {
-			if f.From == d.Party && f.Dataset == d.ID {
+			if f.From == d.Party && f.Dataset == d.ID && !slices.Contains(row.To, f.ToTitle) {
 				row.To = append(row.To, f.ToTitle)
 			}
 		}

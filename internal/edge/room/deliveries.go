@@ -78,12 +78,12 @@ type deliveryRow struct {
 	Record, URL, Digest                             string
 	Version                                         int64
 	Tries                                           int
-	Tone, Word                                      string
+	Tone, Word, Wrong                               string
 	Attempts                                        []attemptRow
 	Known                                           bool
 }
 
-type attemptRow struct{ When, Answer, Took, Tone string }
+type attemptRow struct{ When, Answer, Says, Took, Tone string }
 
 type handoverRow struct{ When, Party, Flow, How, Bytes string }
 
@@ -116,6 +116,9 @@ func (r *Room) deliveriesSheet(w http.ResponseWriter, req *http.Request, by hans
 	}
 	p.More = d.More
 	for _, h := range d.Handovers {
+		if h.How == "webhook" {
+			continue // stands above
+		}
 		p.Handovers = append(p.Handovers, handoverRow{p.when(h.At), h.Party, h.Flow, h.How, bytesOf(h.Bytes)})
 	}
 	return r.write(w, req, &p.shell, "deliveries", &p, d, failure)
@@ -123,25 +126,32 @@ func (r *Room) deliveriesSheet(w http.ResponseWriter, req *http.Request, by hans
 
 // row puts one delivery into words.
 func (p *deliveriesPage) row(d *Delivery) deliveryRow {
-	x := deliveryRow{ID: d.ID, Made: p.when(d.Made), Party: d.Party, Flow: d.Flow, Record: d.Record, Version: d.Version, URL: d.URL, Digest: d.Digest, Tries: len(d.Attempts), Next: p.when(d.Next), Known: d.Name != ""}
+	x := deliveryRow{ID: d.ID, Made: p.clock(d.Made), Party: d.Party, Flow: d.Flow, Record: d.Record, Version: d.Version, URL: d.URL, Digest: d.Digest, Tries: len(d.Attempts), Next: p.clock(d.Next), Known: d.Name != ""}
 	x.What = d.Name
 	if x.What == "" {
 		x.What = short(d.Record, 40)
 	}
 	for _, a := range d.Attempts {
-		row := attemptRow{When: words.ClockSeconds(a.At, p.zone), Took: words.Span(a.Took.Std()), Tone: "ok"}
+		row := attemptRow{When: words.ClockSeconds(a.At, p.zone), Took: took(a.Took.Std()), Tone: "ok"}
 		switch {
 		case a.Status >= 200 && a.Status < 300 && a.Error == "":
 			row.Answer = strconv.Itoa(a.Status)
 		case a.Status > 0:
-			row.Answer, row.Tone = strings.TrimSpace(strconv.Itoa(a.Status)+" "+a.Error), "crit"
+			row.Answer, row.Tone = strconv.Itoa(a.Status), "crit"
 		default:
 			row.Answer, row.Tone = a.Error, "crit"
+		}
+		if row.Says = sentence(a.Error); row.Answer == a.Error {
+			row.Says = ""
 		}
 		x.Attempts = append(x.Attempts, row)
 	}
 	if n := len(x.Attempts); n > 0 {
-		x.Answer, x.Took = x.Attempts[n-1].Answer, x.Attempts[n-1].Took
+		last := x.Attempts[n-1]
+		x.Answer, x.Took = last.Answer, last.Took
+		if last.Tone == "crit" {
+			x.Wrong = words.Upper(first(last.Says, sentence(last.Answer)))
+		}
 	}
 	switch d.State {
 	case "delivered":
@@ -152,6 +162,29 @@ func (p *deliveriesPage) row(d *Delivery) deliveryRow {
 		x.Tone, x.Word = "high", "Waiting"
 	}
 	return x
+}
+
+// clock writes a time of today to the second, any other as one says it.
+func (p *deliveriesPage) clock(t time.Time) string {
+	if !t.IsZero() && words.Day(t, p.zone) == words.Day(p.now, p.zone) && p.now.Sub(t).Abs() < 48*time.Hour {
+		return words.ClockSeconds(t, p.zone)
+	}
+	return p.when(t)
+}
+
+// took writes how long an answer took.
+func took(d time.Duration) string {
+	if d < time.Second {
+		return strconv.FormatInt(max(1, d.Milliseconds()), 10) + " ms"
+	}
+	return words.Span(d)
+}
+
+func first(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
 }
 
 func bytesOf(n int) string {

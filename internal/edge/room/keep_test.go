@@ -348,6 +348,12 @@ func TestKeptErrors(t *testing.T) {
 		}
 		sound(t, c.path, w)
 	}
+	again := post(t, keeping(t, &kept{s: "x", err: hansa.Fielded("/name", "no")}, hansa.RightAdmin), "/settings/credentials", url.Values{"name": {"n"}, "kind": {"header"}, "use": {"test"}, "right": {"publish"}, "days": {"7"}}).Body.String()
+	for _, want := range []string{`value="header" checked`, `value="test" checked`, `value="publish" checked`, `value="7"`} {
+		if !strings.Contains(again, want) {
+			t.Errorf("a refused form forgot %s", want)
+		}
+	}
 	refused := keeping(t, &kept{s: "x", err: hansa.Errorf(hansa.Conflict, "it may not be")}, hansa.RightAdmin)
 	missing := keeping(t, &kept{s: "x", err: hansa.Errorf(hansa.NotFound, "there is none")}, hansa.RightAdmin)
 	broken := keeping(t, &kept{s: "x", err: context.DeadlineExceeded}, hansa.RightAdmin)

@@ -71,7 +71,8 @@ type settingsPage struct {
 	Rights      []tickRow
 	Roles       []tickRow
 	Name, Mail  string
-	Days        string
+	Days, Kind  string
+	Test        bool
 	Keys        Keys
 }
 
@@ -115,8 +116,8 @@ func under(s *shell) {
 
 func rightSays(right hansa.Right) string {
 	return map[hansa.Right]string{
-		hansa.RightRead: "read the flows that come to you", hansa.RightPublish: "publish into your datasets", hansa.RightReceipt: "send receipts",
-		hansa.RightControl: "close and reopen roads", hansa.RightManage: "keep credentials, users, datasets, feeds and flows",
+		hansa.RightRead: "the flows that come to you", hansa.RightPublish: "into your datasets", hansa.RightReceipt: "say what became of records",
+		hansa.RightControl: "close and reopen roads", hansa.RightManage: "credentials, users, datasets, feeds and flows",
 	}[right]
 }
 
@@ -156,8 +157,8 @@ func (r *Room) credentialsSheet(w http.ResponseWriter, req *http.Request, by han
 
 func (r *Room) addCredential(w http.ResponseWriter, req *http.Request, by hansa.Actor) error {
 	f := req.PostForm
-	p := &settingsPage{Name: f.Get("name"), Days: f.Get("days")}
-	o := CredentialOrder{Name: strings.TrimSpace(p.Name), Kind: f.Get("kind"), Test: f.Get("use") == "test"}
+	p := &settingsPage{Name: f.Get("name"), Days: f.Get("days"), Kind: f.Get("kind"), Test: f.Get("use") == "test"}
+	o := CredentialOrder{Name: strings.TrimSpace(p.Name), Kind: p.Kind, Test: p.Test}
 	for _, x := range f["right"] {
 		o.Rights = append(o.Rights, hansa.Right(x))
 	}
