@@ -177,9 +177,12 @@ func (p pages) Choice(ctx context.Context, by hansa.Actor, id string) (room.Choi
 
 // Close closes a place.
 func (p pages) Close(ctx context.Context, by hansa.Actor, o room.Closing) (string, error) {
-	order := api.CloseOrder{Place: o.Place, Reason: o.Reason, Text: o.Text, From: stated(o.From), Until: stated(o.Until), Test: o.Test, RequestID: o.RequestID, EndKind: endKind(o.Until, o.Estimated)}
-	c, err := p.n.desk.Close(ctx, by, order)
+	c, err := p.n.desk.Close(ctx, by, closeOrder(o))
 	return c.ID, err
+}
+
+func closeOrder(o room.Closing) api.CloseOrder {
+	return api.CloseOrder{Place: o.Place, Reason: o.Reason, Text: o.Text, From: stated(o.From), Until: stated(o.Until), Test: o.Test, RequestID: o.RequestID, EndKind: endKind(o.Until, o.Estimated)}
 }
 
 // Change changes a closure.

@@ -29,8 +29,29 @@ type closeForm struct {
 	Plan             bool
 	RequestID, Now   string
 	Already          []alreadyRow
+	Looked           bool
+	Preview          []Preview
 	NoPlaces         bool
 }
+
+// Preview is what one receiver would get of a closure, by one flow.
+type Preview struct {
+	Party, Flow string
+	Gets        bool
+	Why         string // it gets nothing, or less
+	Formats     []PreviewFormat
+}
+
+// PreviewFormat is one format of a [Preview], with what it cannot say.
+type PreviewFormat struct {
+	Name    string
+	Refused bool
+	Losses  []PreviewLoss
+	Body    string
+}
+
+// PreviewLoss is one fact that a format cannot say.
+type PreviewLoss struct{ Field, Says string }
 
 type placeRow struct{ ID, Name, Kind, Number string }
 
@@ -57,7 +78,6 @@ func reasons() []reasonRow {
 		{Value: "flooding", Word: "Water on the road"},
 		{Value: "roadworks", Word: "Road works"},
 		{Value: "event", Word: "Event"},
-		{Value: "", Word: "Not known yet"},
 	}
 }
 
@@ -163,8 +183,25 @@ func (r *Room) close(w http.ResponseWriter, req *http.Request, by hansa.Actor) e
 	if o.Until, err = readLocal("/until", p.Till, zone); err != nil {
 		return fail(err)
 	}
-	if err := sensible(&o, f.Get("when"), r.cfg.Desk.Host(by).Now); err != nil {
+	when := f.Get("when")
+	if when == "look" && p.From != "" {
+		when = "planned"
+	}
+	if err := sensible(&o, when, r.cfg.Desk.Host(by).Now); err != nil {
 		return fail(err)
+	}
+	if f.Get("when") == "look" {
+		if p.Preview, err = r.cfg.Desk.Preview(req.Context(), by, o); err != nil {
+			return fail(err)
+		}
+		for i := range p.Preview {
+			for j := range p.Preview[i].Formats {
+				f := &p.Preview[i].Formats[j]
+				f.Body = indented(f.Body)
+			}
+		}
+		p.Looked, p.Plan = true, true
+		return r.closeSheet(w, req, by, p, place, o, nil)
 	}
 	id, err := r.cfg.Desk.Close(req.Context(), by, o)
 	if err != nil {

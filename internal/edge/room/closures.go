@@ -26,6 +26,8 @@ type Desk interface { //nolint:interfacebloat // one desk, the acts of one perso
 	// Close closes a place and returns the closure's id. A repeat of a request's id
 	// makes no second one.
 	Close(ctx context.Context, by hansa.Actor, o Closing) (string, error)
+	// Preview says what each receiver would get of a closure; nothing is published.
+	Preview(ctx context.Context, by hansa.Actor, o Closing) ([]Preview, error)
 	// Change does extend, repaired, reopen or withdraw.
 	Change(ctx context.Context, by hansa.Actor, id, what string, o Amendment) error
 }
