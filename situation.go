@@ -165,6 +165,7 @@ type EndRule string
 const (
 	EndAtPlannedEnd EndRule = "at-planned-end"
 	EndWithSource   EndRule = "when-gone-from-snapshot" // the feed's absence ends it
+	EndReplaced     EndRule = "when-replaced"           // another record says that it replaces this one
 )
 
 // Infra is the structure that is affected.

@@ -104,7 +104,7 @@ func (cmd *demoCmd) rehearse(ctx context.Context, p *printer, play func(context.
 		}
 	}
 	if bad > 0 {
-		return missed("%d of %d steps were missed; the first: %s", bad, len(steps), first)
+		return missed("%d of %d steps; the first: %s", bad, len(steps), first)
 	}
 	p.say("%d steps, each as it should be, in %s.", len(steps), seconds(time.Since(began)))
 	return nil

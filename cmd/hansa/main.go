@@ -39,6 +39,7 @@ type commands struct {
 
 	Demo        demoCmd        `cmd:"" group:"start" help:"Run a city with six receivers, and watch a tunnel close."`
 	Init        initCmd        `cmd:"" group:"start" help:"Make a node of your own in a new folder."`
+	Sandbox     sandboxCmd     `cmd:"" group:"start" help:"Try a receiver of your own against a simulated city."`
 	Serve       serveCmd       `cmd:"" group:"start" help:"Run a node."`
 	Doctor      doctorCmd      `cmd:"" group:"start" help:"Say what is wrong, and how to mend it."`
 	Version     versionCmd     `cmd:"" group:"start" help:"Say which build this is."`

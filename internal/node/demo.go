@@ -122,7 +122,7 @@ func (d *Demo) build(ctx context.Context, cfg DemoConfig) error {
 	for _, c := range demo.Receivers() {
 		tokens[c.Name] = token()
 		r := demo.NewReceiver(c, demo.Stage{})
-		at, err := r.Listen(ctx)
+		at, err := r.Listen(ctx, "127.0.0.1:0")
 		if err != nil {
 			return err
 		}

@@ -6,11 +6,13 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/hansa-exchange/hansa"
+	"github.com/hansa-exchange/hansa/internal/dataplane/receipt"
 )
 
 // TestLeft: who was given a closure is told to drop it when a later version is not
@@ -75,6 +77,36 @@ func TestLeft(t *testing.T) {
 	publish(strings.NewReplacer(`"version":2`, `"version":3`, `[24.9,`, `[25.9,`, `[24.91,`, `[25.91,`).Replace(moved))
 	if got := changes("one", w.one); strings.Count(got, "record.withheld") != 1 {
 		t.Errorf("one was told again: %s", got)
+	}
+}
+
+// TestReplaced: a record that is said anew under another id is withdrawn after the
+// new one was told, once, and that has a ladder of its own.
+func TestReplaced(t *testing.T) {
+	w := newTown(t)
+	publish := func(body string) {
+		t.Helper()
+		if code, answer := w.ask(t, http.MethodPost, "/data/v1/datasets/closures/records", "Bearer "+w.give, "application/json", body); code != http.StatusOK {
+			t.Fatalf("publish: %d %s", code, answer)
+		}
+	}
+	publish(goodRecord)
+	anew := strings.NewReplacer(`"id":"a"`, `"id":"b"`, `"road":{`, `"related":{"replaces":["a","b-before","never"]},"road":{`).Replace(goodRecord)
+	publish(anew)
+	publish(anew)
+	code, got := w.ask(t, http.MethodGet, "/data/v1/flows/"+named("flow", "one")+"/records", "Bearer "+w.one, "", "")
+	if code != http.StatusOK || strings.Count(got, "record.withdraw") != 1 || strings.Count(got, "record.insert") != 2 {
+		t.Fatalf("%d %s: want two inserts and one withdrawal", code, got)
+	}
+	if strings.LastIndex(got, "record.insert") > strings.Index(got, "record.withdraw") {
+		t.Errorf("the old one is withdrawn before the new one is told: %s", got)
+	}
+	list, err := w.book.Ladder(t.Context(), "did:web:city", hansa.DatasetID(named("dataset", "did:web:city", "closures")), "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.ContainsFunc(list, func(g receipt.Rungs) bool { return g.Generation == receipt.Ending }) {
+		t.Errorf("the withdrawn record has no ladder for its end: %+v", list)
 	}
 }
 

@@ -62,6 +62,7 @@ func (l *line) take(ctx context.Context, d *hansa.Dataset, recs []*hansa.Record,
 	now := l.node.clock()
 	refused := make([]error, len(recs))
 	good := make([]*hansa.Record, 0, len(recs))
+	var gone []*hansa.Record
 	for i, r := range recs {
 		if r.Kind != d.Kind {
 			refused[i] = hansa.Fielded("/kind", "the dataset %s holds %s, not %s", d.Name, d.Kind, r.Kind)
@@ -84,8 +85,13 @@ func (l *line) take(ctx context.Context, d *hansa.Dataset, recs []*hansa.Record,
 			r.Original, r.OriginalType = nil, ""
 		}
 		good = append(good, r)
+		old, err := l.replaced(ctx, d, r, now)
+		if err != nil {
+			return nil, nil, err
+		}
+		gone = append(gone, old...)
 	}
-	out, err := l.node.stream.Of(d.Party).AppendWith(ctx, d.ID, good, also)
+	out, err := l.node.stream.Of(d.Party).AppendWith(ctx, d.ID, append(good, gone...), also) // first what is new: the road is never open between
 	if err != nil {
 		return nil, nil, err
 	}
@@ -97,6 +103,33 @@ func (l *line) take(ctx context.Context, d *hansa.Dataset, recs []*hansa.Record,
 		}
 	}
 	return all, refused, nil
+}
+
+// replaced withdraws what r says that it was re-issued for: a format may have no
+// word for that, and who was given the old record must drop it.
+func (l *line) replaced(ctx context.Context, d *hansa.Dataset, r *hansa.Record, now time.Time) ([]*hansa.Record, error) {
+	if r.Situation == nil {
+		return nil, nil
+	}
+	var out []*hansa.Record
+	for _, id := range r.Situation.Related.Replaces {
+		old, err := l.node.stream.Of(d.Party).Get(ctx, d.ID, id)
+		if hansa.KindOf(err) == hansa.NotFound {
+			continue // never here, or trimmed
+		}
+		if err != nil {
+			return nil, err
+		}
+		if id == r.ID || old.Situation == nil || !old.Live() {
+			continue
+		}
+		x, s := *old, *old.Situation
+		x.Situation, x.Version, x.Update, x.Updated, x.Received = &s, old.Version+1, hansa.Redact, now.UTC(), time.Time{}
+		x.Original, x.OriginalType, x.Defects, x.Cursor = nil, "", nil, ""
+		s.Lifecycle, s.EndRule = hansa.Cancelled, hansa.EndReplaced
+		out = append(out, &x)
+	}
+	return out, nil
 }
 
 // Open finds the view of a flow: the gate says whether the reader may have it now.

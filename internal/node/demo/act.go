@@ -3,7 +3,10 @@ package demo
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"net/http"
+	"time"
 
 	"github.com/go-json-experiment/json"
 
@@ -15,7 +18,11 @@ type fact struct {
 	id      string
 	version int64
 	segment string // the name of the place
-	over    bool   // ended or withdrawn
+	over    bool   // ended, withdrawn, or not told any more
+
+	// What the format says of it; empty when it says nothing.
+	start                       time.Time
+	extent, direction, vehicles string
 }
 
 // take acts on one fact: says that it came, shows it after a while, and says so,
@@ -51,7 +58,8 @@ func (r *Receiver) show(f fact) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !r.drops[f.id] && r.seen[f.id] <= f.version {
-		r.shown[f.id] = shownItem{Record: f.id, Version: f.version, State: "live", At: r.stage.Now()}
+		r.tellf("shows %s, version %d", f.id, f.version)
+		r.shown[f.id] = shownItem{Record: f.id, Version: f.version, start: f.start, Extent: f.extent, Direction: f.direction, Vehicles: f.vehicles, At: r.stage.Now()}
 	}
 }
 
@@ -61,6 +69,9 @@ func (r *Receiver) clear(ctx context.Context, f fact) {
 		return
 	}
 	r.mu.Lock()
+	if _, ok := r.shown[f.id]; ok {
+		r.tellf("takes %s off", f.id)
+	}
 	delete(r.shown, f.id)
 	r.mu.Unlock()
 	r.tell(ctx, f, hansa.StepCleared, "", "")
@@ -80,12 +91,28 @@ func (r *Receiver) tell(ctx context.Context, f fact, step hansa.Step, reason, se
 		r.failed("sign: %v", err)
 		return
 	}
-	res, err := r.call(ctx, "POST", "/data/v1/flows/"+r.stage.Flow+"/receipts", "", bytes.NewReader(body))
-	if err != nil {
-		if ctx.Err() == nil {
-			r.failed("receipt: %v", err)
+	for try := range tries {
+		if err = r.post(ctx, body); err == nil || ctx.Err() != nil {
+			return
 		}
-		return
+		r.failed("receipt %s of %s: %v", step, f.id, err)
+		t := time.NewTimer(time.Duration(try+1) * 200 * time.Millisecond)
+		select {
+		case <-ctx.Done():
+		case <-t.C:
+		}
+		t.Stop()
+	}
+}
+
+// tries is how often a receipt is sent before it is given up.
+const tries = 3
+
+// post sends one receipt; one that is refused is an error.
+func (r *Receiver) post(ctx context.Context, body []byte) error {
+	res, err := r.call(ctx, http.MethodPost, "/data/v1/flows/"+r.stage.Flow+"/receipts", "", bytes.NewReader(body))
+	if err != nil {
+		return err
 	}
 	var ans struct {
 		Receipts []struct {
@@ -96,14 +123,14 @@ func (r *Receiver) tell(ctx context.Context, f fact, step hansa.Step, reason, se
 		} `json:"receipts"`
 	}
 	if err := decode(res, &ans); err != nil {
-		r.failed("receipt: %v", err)
-		return
+		return err
 	}
 	for _, a := range ans.Receipts {
 		if !a.Accepted && a.Error != nil {
-			r.failed("receipt %s of %s: %s", step, f.id, a.Error.Message)
+			return errors.New(a.Error.Message)
 		}
 	}
+	return nil
 }
 
 // receipt writes a receipt, signed when the receiver signs: the signature is over

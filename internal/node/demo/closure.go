@@ -121,11 +121,13 @@ func (s *Closure) fourLive(ctx context.Context) (string, error) {
 		if n == len(want) && !c.has("Autokompas", hansa.StepLive, hansa.EvidencePolled) {
 			return "Autokompas live, but not by its list", false
 		}
-		says := fmt.Sprintf("%d of 4 live: %v", n, at)
-		if errs := s.w.Receivers["truckpilot"].Errors(); len(errs) > 0 {
-			says += "; Truckpilot: " + errs[len(errs)-1]
+		says := []string{fmt.Sprintf("%d of 4 live: %v", n, at)}
+		for _, r := range s.w.Receivers {
+			if errs := r.Errors(); len(errs) > 0 {
+				says = append(says, r.Title+": "+errs[len(errs)-1])
+			}
 		}
-		return says, n == len(want)
+		return strings.Join(says, "; "), n == len(want)
 	})
 }
 

@@ -4,9 +4,12 @@
 package demo
 
 import (
+	"cmp"
 	"context"
+	"crypto/ed25519"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"sync"
 	"time"
@@ -38,6 +41,7 @@ type Cast struct {
 	Format  hansa.Format
 	Purpose hansa.Purpose
 	Lag     time.Duration // from having it to showing it, in story time
+	Every   time.Duration // between two polls, in story time; 0 is the manner's own
 }
 
 // Receivers lists the six, most trips first.
@@ -62,6 +66,7 @@ type Stage struct {
 	Factor   func() float64                               // story seconds in a real one
 	Sign     func(receipt []byte) (jws string, err error) // for Signing
 	Client   *http.Client
+	Tell     func(string) // hears what the receiver shows and what fails; nil hears nothing
 }
 
 // Receiver plays one of the cast until its context ends.
@@ -76,14 +81,20 @@ type Receiver struct {
 	drops  map[string]bool  // records that it is told to drop silently
 	refuse map[string]string
 	errs   []string
+	key    ed25519.PublicKey // of the exchange, for its webhooks
 }
 
 // shownItem is a closure that the receiver shows to its drivers.
 type shownItem struct {
-	Record  string    `json:"record"`
-	Version int64     `json:"version"`
-	State   string    `json:"state"` // live
-	At      time.Time `json:"at"`
+	Record    string    `json:"record"`
+	Version   int64     `json:"version,omitzero"`
+	State     string    `json:"state"` // live, or planned: it begins later
+	Extent    string    `json:"extent,omitempty"`
+	Direction string    `json:"direction,omitempty"`
+	Vehicles  string    `json:"vehicles,omitempty"` // all, or some
+	At        time.Time `json:"at"`
+
+	start time.Time
 }
 
 // errorsMax bounds what a receiver remembers of its failures.
@@ -103,6 +114,14 @@ func (r *Receiver) Drop(record string) {
 	defer r.mu.Unlock()
 	r.drops[record] = true
 	delete(r.shown, record)
+	r.tellf("drops %s without a word", record)
+}
+
+// tellf tells what the receiver does to who listens.
+func (r *Receiver) tellf(format string, args ...any) {
+	if r.stage.Tell != nil {
+		r.stage.Tell(fmt.Sprintf(format, args...))
+	}
 }
 
 // Refuse lets the receiver reject a segment by name, with its reason.
@@ -128,6 +147,7 @@ func (r *Receiver) Errors() []string {
 }
 
 func (r *Receiver) failed(format string, args ...any) {
+	r.tellf(format, args...)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.errs) < errorsMax {
@@ -135,16 +155,29 @@ func (r *Receiver) failed(format string, args ...any) {
 	}
 }
 
-// Run plays the receiver until ctx ends. ln is its own listener, needed by those
-// that are called: Prompt and Listing.
+// Run plays the receiver until ctx ends, at its own address when [Receiver.Listen]
+// gave it one; Prompt and Listing need one and take any.
 func (r *Receiver) Run(ctx context.Context) error {
+	var busy sync.WaitGroup
+	defer busy.Wait()
+	if r.addr == "" && (r.Manner == Prompt || r.Manner == Listing) {
+		r.addr = "127.0.0.1:0"
+	}
+	if r.addr != "" {
+		ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", r.addr)
+		if err != nil {
+			return err
+		}
+		r.addr = ln.Addr().String()
+		busy.Go(func() { r.serve(ctx, ln, r.door(ctx, &busy)) })
+	}
 	switch r.Manner {
 	case Prompt:
 		return r.subscribe(ctx)
 	case Slow:
-		return r.poll(ctx, 3*time.Second)
+		return r.poll(ctx, cmp.Or(r.Every, 3*time.Second))
 	case Listing:
-		return r.poll(ctx, time.Second)
+		return r.poll(ctx, cmp.Or(r.Every, time.Second))
 	case Signing, Picky:
 		return r.follow(ctx)
 	case Silent:

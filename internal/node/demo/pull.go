@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -25,13 +24,6 @@ const snapshotBytesMax = 16 << 20
 func (r *Receiver) poll(ctx context.Context, every time.Duration) error {
 	var busy sync.WaitGroup
 	defer busy.Wait()
-	if r.Manner == Listing {
-		ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", r.listAddress())
-		if err != nil {
-			return err
-		}
-		busy.Go(func() { r.publish(ctx, ln) })
-	}
 	etag := ""
 	held := map[string]fact{}
 	for {
@@ -111,12 +103,15 @@ func understand(b []byte) (map[string]fact, error) {
 		Features []struct {
 			ID         string `json:"id"`
 			Properties struct {
-				Version int64 `json:"version"`
+				Version   int64     `json:"version"`
+				StartDate time.Time `json:"start_date"` // WZDx
+				situationBody
 			} `json:"properties"`
 		} `json:"features"`
 		Incidents []struct {
-			ID     string `json:"id"`
-			Street string `json:"street"`
+			ID     string    `json:"id"`
+			Street string    `json:"street"`
+			Start  time.Time `json:"starttime"`
 		} `json:"incidents"`
 		Records []recordBody `json:"records"`
 		recordBody
@@ -125,11 +120,16 @@ func understand(b []byte) (map[string]fact, error) {
 		return nil, err
 	}
 	for _, f := range doc.Features {
-		out[f.ID] = fact{id: f.ID, version: f.Properties.Version}
+		x := f.Properties.fact()
+		x.id, x.version = f.ID, f.Properties.Version
+		if x.start.IsZero() {
+			x.start = f.Properties.StartDate
+		}
+		out[f.ID] = x
 	}
 	for _, i := range doc.Incidents {
 		id, _, _ := strings.Cut(i.ID, "#")
-		out[id] = fact{id: id, segment: i.Street}
+		hold(out, fact{id: id, segment: i.Street, start: i.Start})
 	}
 	for _, x := range append(doc.Records, doc.recordBody) {
 		if x.ID != "" {
@@ -139,33 +139,62 @@ func understand(b []byte) (map[string]fact, error) {
 	return out, nil
 }
 
+// hold keeps f: of a closure that comes in several windows, the first.
+func hold(out map[string]fact, f fact) {
+	if old, ok := out[f.id]; !ok || f.start.Before(old.start) {
+		out[f.id] = f
+	}
+}
+
 // recordBody is what a receiver reads of a canonical record.
 type recordBody struct {
-	ID        string `json:"id"`
-	Version   int64  `json:"version"`
-	Update    string `json:"update"`
-	Situation struct {
-		Infra struct {
-			Name string `json:"name"`
-			Tube string `json:"tube"`
-		} `json:"infra"`
-		Road struct {
-			Name string `json:"name"`
-		} `json:"road"`
-	} `json:"situation"`
+	ID        string        `json:"id"`
+	Version   int64         `json:"version"`
+	Update    string        `json:"update"`
+	Situation situationBody `json:"situation"`
 }
 
-func (x recordBody) fact() fact {
-	name := x.Situation.Infra.Name
-	if name == "" {
-		name = x.Situation.Road.Name
+// situationBody is what a receiver reads of a situation, or of a feature's properties.
+type situationBody struct {
+	Lifecycle string    `json:"lifecycle"`
+	Start     time.Time `json:"start"`
+	Extent    string    `json:"extent"`
+	Direction string    `json:"direction"`
+	Vehicles  []any     `json:"vehicles"`
+	Infra     struct {
+		Name string `json:"name"`
+		Tube string `json:"tube"`
+	} `json:"infra"`
+	Road struct {
+		Name string `json:"name"`
+	} `json:"road"`
+}
+
+func (x *situationBody) fact() fact {
+	f := fact{segment: x.Infra.Name, start: x.Start, extent: x.Extent, direction: x.Direction}
+	if f.segment == "" {
+		f.segment = x.Road.Name
 	}
-	return fact{id: x.ID, version: x.Version, segment: name, over: x.Update == "end" || x.Update == "withdraw"}
+	switch {
+	case len(x.Vehicles) > 0:
+		f.vehicles = "some"
+	case x.Lifecycle != "": // a document that could have said so
+		f.vehicles = "all"
+	}
+	return f
 }
 
-// understandXML reads CIFS incidents and DATEX II situation records by their ids.
+func (x *recordBody) fact() fact {
+	f := x.Situation.fact()
+	f.id, f.version, f.over = x.ID, x.Version, x.Update == "end" || x.Update == "withdraw"
+	return f
+}
+
+// understandXML reads CIFS incidents and DATEX II situation records: their ids, and
+// when they begin.
 func understandXML(b []byte, out map[string]fact) error {
 	d := xml.NewDecoder(bytes.NewReader(b))
+	f, name := fact{}, ""
 	for {
 		t, err := d.Token()
 		if errors.Is(err, io.EOF) {
@@ -174,21 +203,29 @@ func understandXML(b []byte, out map[string]fact) error {
 		if err != nil {
 			return err
 		}
-		e, ok := t.(xml.StartElement)
-		if !ok || e.Name.Local != "incident" && e.Name.Local != "situationRecord" {
-			continue
-		}
-		f := fact{}
-		for _, a := range e.Attr {
-			switch a.Name.Local {
-			case "id":
-				f.id, _, _ = strings.Cut(a.Value, "#")
-			case "version":
-				_, _ = fmt.Sscan(a.Value, &f.version) // a version that is no number is none
+		switch e := t.(type) {
+		case xml.StartElement:
+			name = e.Name.Local
+			if name == "incident" || name == "situationRecord" {
+				f = fact{}
+				for _, a := range e.Attr {
+					switch a.Name.Local {
+					case "id":
+						f.id, _, _ = strings.Cut(a.Value, "#")
+					case "version":
+						_, _ = fmt.Sscan(a.Value, &f.version) // a version that is no number is none
+					}
+				}
 			}
-		}
-		if f.id != "" {
-			out[f.id] = f
+		case xml.CharData:
+			if name == "starttime" || name == "overallStartTime" {
+				f.start, _ = time.Parse(time.RFC3339, strings.TrimSpace(string(e))) // one that is none is not known
+			}
+		case xml.EndElement:
+			name = ""
+			if n := e.Name.Local; f.id != "" && (n == "incident" || n == "situationRecord") {
+				hold(out, f)
+			}
 		}
 	}
 }
@@ -235,17 +272,15 @@ func (r *Receiver) read(ctx context.Context, body io.Reader, last string, busy *
 				Type    string `json:"type"`
 				Record  string `json:"record"`
 				Version int64  `json:"version"`
-				Update  string `json:"update"`
 				Data    any    `json:"data"`
 			}
 			if err := json.Unmarshal([]byte(value), &e); err != nil {
 				return last, err
 			}
-			if last = id; e.Record == "" || strings.HasSuffix(e.Type, ".withheld") {
-				continue
+			if last = id; e.Record != "" {
+				f := told(e.Type, e.Record, e.Version, e.Data)
+				busy.Go(func() { r.take(ctx, f) })
 			}
-			f := fact{id: e.Record, version: e.Version, over: e.Update == "end" || e.Update == "withdraw", segment: segmentOf(e.Data)}
-			busy.Go(func() { r.take(ctx, f) })
 		}
 	}
 	if err := s.Err(); err != nil {
@@ -254,18 +289,22 @@ func (r *Receiver) read(ctx context.Context, body io.Reader, last string, busy *
 	return last, io.EOF
 }
 
-// segmentOf finds the place's name in a document of one canonical record.
-func segmentOf(data any) string {
-	b, err := json.Marshal(data)
-	if err != nil {
-		return ""
+// told is what an event says: what its type says of the record, and what can be
+// read of its document. Withheld is over for the receiver: it drops what it has.
+func told(kind, id string, version int64, data any) fact {
+	f := fact{id: id}
+	b, isXML := data.(string)
+	if !isXML {
+		if doc, err := json.Marshal(data); err == nil {
+			b = string(doc)
+		}
 	}
-	facts, err := understand(b)
-	if err != nil {
-		return ""
+	if facts, err := understand([]byte(b)); err == nil && facts[id].id != "" {
+		f = facts[id] // a document that is not understood leaves the event's own words
 	}
-	for _, f := range facts {
-		return f.segment
+	f.version = version
+	for _, end := range []string{".end", ".withdraw", ".withheld"} {
+		f.over = f.over || strings.HasSuffix(kind, end)
 	}
-	return ""
+	return f
 }

@@ -163,7 +163,7 @@ func situation(t *rapid.T) *hansa.Situation {
 		Certainty: rapid.SampledFrom([]hansa.Certainty{"", hansa.Certain, hansa.Probable, hansa.RiskOf}).Draw(t, "certainty"),
 		Severity:  rapid.SampledFrom([]hansa.Severity{"", hansa.SeverityHigh}).Draw(t, "severity"),
 		EndKind:   rapid.SampledFrom([]hansa.EndKind{"", hansa.EndUnknown, hansa.EndEstimated, hansa.EndConfirmed}).Draw(t, "endKind"),
-		EndRule:   rapid.SampledFrom([]hansa.EndRule{"", hansa.EndAtPlannedEnd, hansa.EndWithSource}).Draw(t, "endRule"),
+		EndRule:   rapid.SampledFrom([]hansa.EndRule{"", hansa.EndAtPlannedEnd, hansa.EndWithSource, hansa.EndReplaced}).Draw(t, "endRule"),
 		Repaired:  pointer(t, moment), Start: pointer(t, moment), End: pointer(t, moment), ActualStart: pointer(t, moment), ActualEnd: pointer(t, moment),
 		Recurrence: maybe(t, func(t *rapid.T) []hansa.Recurrence { return some(t, recurrence) }),
 		Geometry:   maybe(t, shape),
