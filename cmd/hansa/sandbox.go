@@ -26,10 +26,17 @@ type sandboxCityCmd struct {
 	Log      string        `help:"What is logged: debug, info, warn or error." enum:"debug,info,warn,error" default:"error"`
 }
 
-func (sandboxCityCmd) examples() []string {
+func (sandboxCmd) examples() []string {
 	return []string{
 		"hansa sandbox --shown http://127.0.0.1:9000/shown",
-		"hansa sandbox --shown http://127.0.0.1:9000/shown --endpoint http://127.0.0.1:9000/hook --as geojson --within 10s --json",
+		"hansa sandbox navigator closures-to-navika --token-file navika.token",
+	}
+}
+
+func (sandboxCityCmd) examples() []string {
+	return []string{
+		"hansa sandbox city --shown http://127.0.0.1:9000/shown",
+		"hansa sandbox city --shown http://127.0.0.1:9000/shown --endpoint http://127.0.0.1:9000/hook --as geojson --within 10s --json",
 	}
 }
 
