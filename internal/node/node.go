@@ -187,6 +187,9 @@ func migrations() (all []hansa.Migration) {
 		`CREATE TABLE node_invitation (id TEXT NOT NULL PRIMARY KEY, token BLOB NOT NULL UNIQUE, party TEXT NOT NULL, doc TEXT NOT NULL, made BIGINT NOT NULL, expires BIGINT NOT NULL,
 			revoked BIGINT NOT NULL DEFAULT 0, accepted BIGINT NOT NULL DEFAULT 0, acceptor TEXT NOT NULL DEFAULT '')`,
 		`CREATE INDEX node_invitation_party ON node_invitation (party, made)`,
+	}}, hansa.Migration{Room: "node", Number: 4, Statements: []string{
+		`CREATE TABLE node_note (id TEXT NOT NULL PRIMARY KEY, party TEXT NOT NULL, author TEXT NOT NULL, at BIGINT NOT NULL, text TEXT NOT NULL)`,
+		`CREATE INDEX node_note_party ON node_note (party, at)`,
 	}})
 }
 

@@ -27,7 +27,7 @@ func (n *Node) openDoors(ctx context.Context) error {
 	for _, e := range a.Endpoints() {
 		n.doors.add(e.Route, e.Serve)
 	}
-	cfg := room.Config{Source: live{n}, Log: n.log, Now: n.wall, Authenticate: n.browser, Desk: pages{n}, Keeper: kept{n}}
+	cfg := room.Config{Source: live{n}, Log: n.log, Now: n.wall, Authenticate: n.browser, Desk: pages{n}, Keeper: kept{n}, Shift: shift{n}}
 	if n.cfg.Drawing != nil {
 		cfg.Drawing = *n.cfg.Drawing
 	}
@@ -78,6 +78,13 @@ func (l live) Live(ctx context.Context, by hansa.Actor, _ string) (room.Live, er
 	list, err := n.desk.Closures(ctx, by, true)
 	if err != nil {
 		return out, err
+	}
+	notes, err := shift(l).Notes(ctx, by)
+	if err != nil {
+		return out, err
+	}
+	if out.Note = (&room.Note{}); len(notes) > 0 {
+		out.Note = &notes[0]
 	}
 	today := out.Now.Add(-24 * time.Hour)
 	for _, c := range list {

@@ -22,6 +22,7 @@ type (
 		Alarms   []alarmDoc        `json:"alarms"`
 		Feeds    []hansa.FeedState `json:"feeds"`
 		Figures  []figureDoc       `json:"figures"`
+		Note     *Note             `json:"shiftNote,omitempty"`
 	}
 	closureDoc struct {
 		Number      int             `json:"number"`
@@ -86,6 +87,9 @@ func (r *Room) liveJSON(w http.ResponseWriter, req *http.Request, by hansa.Actor
 	}
 	p := r.build(&l, a)
 	d := liveDoc{City: l.City, Zone: zoneOf(&l).String(), Now: l.Now, Factor: p.Factor, LeftOut: p.LeftOut, Closures: []closureDoc{}, Alarms: []alarmDoc{}, Feeds: []hansa.FeedState{}, Figures: []figureDoc{}}
+	if l.Note != nil && l.Note.ID != "" {
+		d.Note = l.Note
+	}
 	for _, list := range [][]item{p.Items, p.Ended} {
 		for i := range list {
 			d.Closures = append(d.Closures, closureJSON(&list[i]))

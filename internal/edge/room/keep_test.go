@@ -136,6 +136,14 @@ func (k *kept) Keys(context.Context, hansa.Actor) room.Keys {
 	return room.Keys{Origin: k.s, Verifier: k.s, Checkpoint: k.s}
 }
 
+func (k *kept) Notes(context.Context, hansa.Actor) ([]room.Note, error) {
+	return []room.Note{{ID: "n2", At: now, Author: k.s, Who: k.s, Text: k.s}, {ID: "n1", At: now, Who: k.s}}, nil
+}
+
+func (k *kept) WriteNote(_ context.Context, _ hansa.Actor, text, after string) error {
+	return k.act("note " + text + " after " + after)
+}
+
 func (k *kept) Status(context.Context, hansa.Actor) ([]room.Check, error) {
 	return []room.Check{{What: k.s, OK: true, Says: k.s}, {What: k.s, Says: k.s, Mend: k.s}}, nil
 }
@@ -147,8 +155,12 @@ func (k *kept) FirstSteps(context.Context, hansa.Actor) ([]room.FirstStep, error
 // keeping opens the room over a keeper, for somebody with these rights.
 func keeping(t *testing.T, k room.Keeper, rights ...hansa.Right) http.Handler {
 	t.Helper()
+	n, ok := k.(room.Shift)
+	if !ok {
+		n = &kept{s: "x"}
+	}
 	r, err := room.New(room.Config{
-		Source: &canned{live: afternoon(t), change: make(chan struct{})}, Keeper: k, Now: func() time.Time { return now },
+		Source: &canned{live: afternoon(t), change: make(chan struct{})}, Keeper: k, Shift: n, Now: func() time.Time { return now },
 		Authenticate: func(*http.Request) (hansa.Actor, error) {
 			return hansa.Actor{Party: "did:web:doggerhaven.example", Rights: rights}, nil
 		},
@@ -176,7 +188,7 @@ func post(t *testing.T, h http.Handler, path string, form url.Values) *httptest.
 // keptPages are the pages of what is kept, with the right that each needs.
 func keptPages() map[string]hansa.Right {
 	return map[string]hansa.Right{
-		"/deliveries": hansa.RightRead, "/deliveries?state=parked": hansa.RightRead, "/deliveries/d": hansa.RightRead, "/datasets": hansa.RightRead, "/parties": hansa.RightRead, "/help": "",
+		"/deliveries": hansa.RightRead, "/deliveries?state=parked": hansa.RightRead, "/deliveries/d": hansa.RightRead, "/datasets": hansa.RightRead, "/parties": hansa.RightRead, "/help": "", "/shift": hansa.RightRead,
 		"/feeds": hansa.RightControl, "/feeds/f": hansa.RightManage, "/feeds/add": hansa.RightManage, "/settings": hansa.RightManage, "/settings/credentials": hansa.RightManage,
 		"/settings/users": hansa.RightManage, "/settings/keys": hansa.RightManage, "/first": hansa.RightManage, "/status": hansa.RightAdmin,
 	}
@@ -259,7 +271,7 @@ func TestKeptByRight(t *testing.T) {
 	for path, right := range keptPages() {
 		for _, have := range []hansa.Right{hansa.RightRead, hansa.RightControl, hansa.RightManage, hansa.RightAdmin} {
 			want := http.StatusForbidden
-			if right == "" || have == right || have == hansa.RightAdmin || have == hansa.RightManage && path == "/feeds" || have == hansa.RightControl && path == "/feeds/f" {
+			if right == "" || have == right || have == hansa.RightAdmin || have == hansa.RightManage && path == "/feeds" || have == hansa.RightControl && (path == "/feeds/f" || path == "/shift") {
 				want = http.StatusOK
 			}
 			h := keeping(t, &kept{s: "x"}, have)
@@ -290,6 +302,7 @@ func TestKeptActs(t *testing.T) {
 		{"/settings/credentials/c/revoke", "", "revoke c", "/settings/credentials?done=revoke"},
 		{"/settings/users/u/roles", "role=viewer", "roles u viewer", "/settings/users?done=roles"},
 		{"/settings/users/u/revoke", "", "end u", "/settings/users?done=revoke"},
+		{"/shift", "text=a+note&after=n2", "note a note after n2", "/shift?done=written"},
 		{"/settings/credentials/c/rotate", "hours=24", "rotate c 24h0m0s", ""},
 		{"/settings/credentials/c/rotate", "hours=-9", "rotate c 0s", ""},
 	} {
@@ -335,6 +348,7 @@ func TestKeptErrors(t *testing.T) {
 		{"/settings/credentials", "name=typed.example&right=read&days=x", "/days", 422},
 		{"/settings/users", "name=typed.example&role=viewer", "/name", 422},
 		{"/settings/users", "name=n&role=viewer&mail=typed.example", "/mail", 422},
+		{"/shift", "text=typed.example&after=n2", "/text", 422},
 	} {
 		form, err := url.ParseQuery(c.form)
 		if err != nil {

@@ -35,6 +35,7 @@ type page struct {
 	Nav                           []place
 	AllOpen                       string
 	Next                          []coming
+	ShiftNote                     *noteRow
 	Selected                      *detail
 	Overlay                       *overlay
 	Base                          template.HTML
@@ -101,6 +102,11 @@ func (r *Room) build(l *Live, a ask) *page {
 	}
 	p.Tiles = tiles(p, l)
 	p.Next = next(p.Items, l)
+	if n := l.Note; n != nil {
+		if p.ShiftNote = (&noteRow{Text: n.Text, Who: n.Who}); !n.At.IsZero() {
+			p.ShiftNote.When = words.When(n.At, l.Now, zoneOf(l))
+		}
+	}
 	p.allOpen(l)
 	p.choose(l)
 	p.Overlay = r.base.overlay(p)

@@ -30,6 +30,7 @@ type Config struct {
 	Invitations  Invitations      // how organisations come in; nil has no pages for it
 	Desk         Desk             // what controllers do; nil has no pages for it
 	Keeper       Keeper           // what a party keeps; nil has no pages for it
+	Shift        Shift            // the note between shifts; nil has no page for it
 	Log          *slog.Logger     // nil logs nothing
 	Now          func() time.Time // the wall clock
 }

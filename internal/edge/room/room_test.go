@@ -34,7 +34,9 @@ func stories(t testing.TB) map[string]room.Live {
 	degraded.Closures[3].Feed = "works"
 	degraded.Feeds = append(degraded.Feeds, room.Feed{Title: "Road works desk", State: hansa.FeedState{Feed: "works", Status: hansa.FeedLate, Since: ago(20 * time.Minute), LastGood: ago(22 * time.Minute), Reason: "no answer within 10 s"}})
 
+	degraded.Note = &room.Note{}
 	repaired := afternoon(t)
+	repaired.Note = &room.Note{ID: "n1", At: ago(50 * time.Minute), Who: "Desk 3", Text: "Pump 2 of the Oostertunnel is off until Tuesday.\nThe region was told."}
 	c := &repaired.Closures[0]
 	c.Start, c.ActualStart, c.Repaired = ago(14*time.Minute), c.Published, ago(4*time.Minute)
 	c.Contradicts = []string{"the region's desk says that it is open since 14:25"}
@@ -58,6 +60,7 @@ func stories(t testing.TB) map[string]room.Live {
 	h.Receivers[0].Title, h.Receivers[3].Steps[0].Reason = bad, bad
 	h.Receivers[5].Steps = []room.Step{{Step: hansa.Step(bad), At: now}, {Step: hansa.StepRejected, At: now, Reason: bad}}
 	hostile.City = bad
+	hostile.Note = &room.Note{ID: bad, At: now, Author: bad, Who: bad, Text: bad}
 	hostile.Feeds = []room.Feed{{Title: bad, State: hansa.FeedState{Feed: bad, Status: hansa.FeedStatus(bad), Reason: bad}}}
 
 	fast := afternoon(t)

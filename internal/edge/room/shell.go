@@ -79,6 +79,11 @@ func (r *Room) sheets() []sheetRoute {
 	if r.cfg.Keeper != nil {
 		r.kept(page, form)
 	}
+	if r.cfg.Shift != nil {
+		page("/shift", "see the shift's notes", r.shiftPage, hansa.RightRead, hansa.RightControl)
+		form("/shift", "leave a note for the next shift", r.writeNote, hansa.RightControl)
+		list[len(list)-1].bodyMax = noteBytesMax
+	}
 	page("/help", "read how the pages are used", r.helpPage)
 	return list
 }

@@ -23,7 +23,7 @@ const (
 )
 
 // fragments are the parts of a page that are patched, by template and id.
-var fragments = []string{"facts", "alarms", "tiles", "list", "next", "dock", "overlay"}
+var fragments = []string{"facts", "alarms", "tiles", "list", "next", "note", "dock", "overlay"}
 
 // piece is one rendered part.
 type piece struct {

@@ -38,6 +38,8 @@ type Live struct {
 	Feeds    []Feed
 	// Before is when the last closure ended, for the page without any; zero is unknown.
 	Before time.Time
+	// Note is what the last shift left; nil has no place for one.
+	Note *Note
 }
 
 // Feed is one source with the title that people know it by.
