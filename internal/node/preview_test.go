@@ -23,7 +23,8 @@ func TestPreview(t *testing.T) {
 		t.Errorf("looking changed the state from %v to %v", before, got)
 	}
 	b.want("POST", "/close", url.Values{"place": {"ooster"}, "from": {"2099-01-01T10:00"}, "until": {"2098-01-01T19:00"}, "when": {"look"}}, 422, "not after the start")
-	b.want("POST", "/close", url.Values{"place": {"ooster"}, "from": {"2020-01-01T10:00"}, "when": {"look"}}, 422, "over already")
+	b.want("POST", "/close", url.Values{"place": {"ooster"}, "from": {"2020-01-01T10:00"}, "until": {"2099-01-01T10:00"}, "when": {"look"}}, 422, "over already")
+	b.want("POST", "/close", url.Values{"place": {"ooster"}, "from": {"2099-01-01T10:00"}, "when": {"look"}}, 422, "needs an end", `aria-invalid="true"`)
 	form.Set("when", "planned")
 	b.want("POST", "/close", form, 303, "/closures/"+request)
 	_, sent := w.ask(t, "GET", "/data/v1/flows/to-one/snapshot.geojson", "Bearer "+w.one, "", "")

@@ -224,6 +224,8 @@ func sensible(o *Closing, when string, now time.Time) error {
 		return hansa.Fielded("/from", "the start is over already: close it now, or plan a later start")
 	case when != "planned" && o.From.After(now):
 		return hansa.Fielded("/from", "you gave a later start: publish it as planned, or leave the start empty")
+	case when == "planned" && o.Until.IsZero():
+		return hansa.Fielded("/until", "a planned closure needs an end, if only an estimate")
 	case !o.Until.IsZero() && !o.Until.After(start):
 		return hansa.Fielded("/until", "the end is not after the start")
 	}
