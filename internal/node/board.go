@@ -156,22 +156,67 @@ func (d *desk) contradictions(ctx context.Context, by hansa.Actor) (map[string][
 	d.node.line.mu.RUnlock()
 	out := map[string][]api.Contradiction{}
 	for _, f := range from {
-		recs, _, err := d.node.stream.Of(f.party).Present(ctx, f.set.ID, true)
+		of, err := d.saying(ctx, hansa.Key{Party: f.party, Dataset: f.set.ID})
 		if err != nil {
 			return nil, err
 		}
-		for _, r := range recs {
-			if r.Situation == nil {
-				continue
-			}
-			for _, id := range r.Situation.Related.Contradicts {
-				says := string(r.Situation.Lifecycle)
-				if t, ok := r.Situation.Comment("en"); ok {
-					says = t.Value
-				}
-				out[id] = append(out[id], api.Contradiction{Record: r.ID, Source: first(r.Situation.Source.Org, d.node.party(f.party).Title), Says: says, At: r.Received})
-			}
+		for id, list := range of {
+			out[id] = append(out[id], list...)
 		}
 	}
 	return out, nil
+}
+
+// said is what a dataset said otherwise when its head was this.
+type said struct {
+	head hansa.Cursor
+	of   map[string][]api.Contradiction // by the record that is contradicted
+}
+
+// saying finds what the records of one dataset contradict. It reads them again only
+// when the dataset has changed.
+func (d *desk) saying(ctx context.Context, key hansa.Key) (map[string][]api.Contradiction, error) {
+	head, err := d.node.stream.Of(key.Party).Head(ctx, key.Dataset)
+	if err != nil {
+		return nil, err
+	}
+	d.saidMu.Lock()
+	was, ok := d.said[key]
+	erasures := d.erasures
+	d.saidMu.Unlock()
+	if ok && was.head == head {
+		return was.of, nil
+	}
+	recs, _, err := d.node.stream.Of(key.Party).Present(ctx, key.Dataset, true)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string][]api.Contradiction{}
+	for _, r := range recs {
+		if r.Situation == nil {
+			continue
+		}
+		for _, id := range r.Situation.Related.Contradicts {
+			says := string(r.Situation.Lifecycle)
+			if t, ok := r.Situation.Comment("en"); ok {
+				says = t.Value
+			}
+			out[id] = append(out[id], api.Contradiction{Record: r.ID, Source: first(r.Situation.Source.Org, d.node.party(key.Party).Title), Says: says, At: r.Received})
+		}
+	}
+	d.saidMu.Lock()
+	defer d.saidMu.Unlock()
+	if d.erasures == erasures {
+		d.said[key] = said{head, out}
+	}
+	return out, nil
+}
+
+// forget drops what is remembered of a dataset: something of it was erased, which
+// its head does not tell.
+func (d *desk) forget(key hansa.Key) {
+	d.saidMu.Lock()
+	defer d.saidMu.Unlock()
+	d.erasures++
+	delete(d.said, key)
 }

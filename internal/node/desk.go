@@ -23,6 +23,10 @@ import (
 type desk struct {
 	node *Node
 	mu   sync.Mutex // one change at a time, so that versions rise by one
+
+	saidMu   sync.Mutex // guards what follows
+	said     map[hansa.Key]said
+	erasures int // so that what was read before one is not remembered after it
 }
 
 var _ api.Desk = (*desk)(nil)
@@ -387,6 +391,7 @@ func (d *desk) Wait(ctx context.Context, by hansa.Actor, id string) error {
 // erased hands an erasure to the stream and the journal in one transaction.
 func (d *desk) erased(ctx context.Context, set *hansa.Dataset, record string, tell func(tx hansa.Tx, batch string, position int64) error) (int, error) {
 	n, err := d.node.stream.Of(set.Party).Erase(ctx, set.ID, record, tell)
+	d.forget(hansa.Key{Party: set.Party, Dataset: set.ID})
 	if err == nil && n == 0 {
 		err = errors.New("nothing is left to erase")
 	}

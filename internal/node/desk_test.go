@@ -77,3 +77,39 @@ func TestErasedIsNoClosure(t *testing.T) {
 		t.Errorf("reopening what was erased: %d %s", code, answer)
 	}
 }
+
+// TestErasedSaysNothing: what another record says against a closure stands beside it
+// until it changes or is erased, and is gone then.
+func TestErasedSaysNothing(t *testing.T) {
+	w := newTown(t)
+	against := strings.NewReplacer(`"id":"a"`, `"id":"b"`, `"road":`, `"related":{"contradicts":["a"]},"texts":[{"lang":"en","value":"open, says the region","kind":"comment"}],"road":`).Replace(goodRecord)
+	for _, r := range []string{goodRecord, against} {
+		if code, answer := w.ask(t, http.MethodPost, "/data/v1/datasets/closures/records", "Bearer "+w.give, "application/json", r); code != http.StatusOK || !strings.Contains(answer, `"accepted":1`) {
+			t.Fatalf("publish: %d %s", code, answer)
+		}
+	}
+	says := func(want bool, when string) {
+		t.Helper()
+		for range 2 { // read, and remembered
+			_, answer := w.ask(t, http.MethodGet, "/api/v1/closures/a", "Bearer "+w.give, "", "")
+			if got := strings.Contains(answer, `"contradictions":[{"record":"b"`); got != want {
+				t.Errorf("%s: is it contradicted? %v, want %v: %s", when, got, want, answer)
+			}
+		}
+	}
+	says(true, "at first")
+	changed := strings.NewReplacer(`"version":1`, `"version":2`, `"update":"insert"`, `"update":"modify"`, "open, says the region", "half open").Replace(against)
+	if code, answer := w.ask(t, http.MethodPost, "/data/v1/datasets/closures/records", "Bearer "+w.give, "application/json", changed); code != http.StatusOK {
+		t.Fatalf("change: %d %s", code, answer)
+	}
+	if _, answer := w.ask(t, http.MethodGet, "/api/v1/closures/a", "Bearer "+w.give, "", ""); !strings.Contains(answer, "half open") {
+		t.Errorf("what it says now is not shown: %s", answer)
+	}
+	if err := w.seal(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := (operator{w.Node}).Erase(t.Context(), hansa.Actor{Party: "did:web:city", Rights: []hansa.Right{hansa.RightAdmin}}, "closures", "b", "retention"); err != nil {
+		t.Fatal(err)
+	}
+	says(false, "after it was erased")
+}

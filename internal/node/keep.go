@@ -188,6 +188,7 @@ func (n *Node) trim(ctx context.Context) error {
 			if gone == 0 {
 				break
 			}
+			n.desk.forget(hansa.Key{Party: d.Party, Dataset: d.ID})
 		}
 	}
 	return n.deliver.Prune(ctx, n.wall().Add(-ageMax))

@@ -290,7 +290,7 @@ func (n *Node) rooms(ctx context.Context) (err error) {
 	if err := n.openHosts(ctx); err != nil {
 		return err
 	}
-	n.desk = &desk{node: n}
+	n.desk = &desk{node: n, said: map[hansa.Key]said{}}
 	return n.openDoors(ctx)
 }
 
