@@ -38,6 +38,9 @@ type File struct {
 	Proxy        string   `toml:"proxy"`         // forward proxy for calls out
 
 	Limits LimitsFile `toml:"limits"`
+	SignIn struct {
+		OIDC OIDCFile `toml:"oidc"`
+	} `toml:"sign_in"`
 
 	Parties     []PartyFile      `toml:"parties"`
 	Credentials []CredentialFile `toml:"credentials"`
@@ -53,6 +56,15 @@ type ACMEFile struct {
 	Accept    bool   `toml:"accept_terms"` // of the authority; without it there is no ACME
 	Contact   string `toml:"contact"`      // an address that the authority writes to
 	Directory string `toml:"directory"`    // of another authority than Let's Encrypt
+}
+
+// OIDCFile lets the users of the node's own party sign in by a service of its own
+// (OpenID Connect Core 1.0, authorization code with PKCE).
+type OIDCFile struct {
+	Name       string `toml:"name"`   // of the service, on the sign-in page; its host when empty
+	Issuer     string `toml:"issuer"` // its address, as its tokens name it
+	ClientID   string `toml:"client_id"`
+	SecretFile string `toml:"client_secret_file"` // none is a public client
 }
 
 // LimitsFile bounds what callers may ask of this machine.
@@ -160,7 +172,7 @@ func ReadFile(name string) (*File, error) {
 		return nil, hansa.Errorf(hansa.Invalid, "%s: there is no setting %q", name, un[0].String()).With(hansa.CodeField)
 	}
 	dir := filepath.Dir(name)
-	for _, p := range []*string{&f.Data, &f.TLS.Cert, &f.TLS.Key, &f.CA, &f.Places} {
+	for _, p := range []*string{&f.Data, &f.TLS.Cert, &f.TLS.Key, &f.CA, &f.Places, &f.SignIn.OIDC.SecretFile} {
 		*p = from(dir, *p)
 	}
 	for i := range f.Credentials {
@@ -201,6 +213,9 @@ func (f *File) Validate() error {
 		return hansa.Fielded("tls.acme", "a certificate comes from a file or by ACME, not from both")
 	case f.TLS.ACME.Accept && !strings.HasPrefix(f.PublicURL, "https://"):
 		return hansa.Fielded("public_url", "ACME needs the https address by which the node is reached")
+	}
+	if err := f.SignIn.OIDC.validate(f.PublicURL); err != nil {
+		return err
 	}
 	host, _, err := net.SplitHostPort(f.Listen)
 	if err != nil {

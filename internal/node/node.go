@@ -51,6 +51,7 @@ type Config struct {
 	// Outbound is who may be called.
 	Outbound outbound.Config
 	TLS      *tls.Config
+	OIDC     *OIDC // a sign-in service for the own party's users; nil is none
 	// RequestsPerSecond bounds one credential; 0 is requestsPerSec.
 	RequestsPerSecond int
 	Drawing           *room.Drawing // what the map is drawn of; nil is none
@@ -73,24 +74,25 @@ type Node struct {
 	started time.Time
 	own     hansa.PartyID
 
-	db      *store.Store
-	journal *journal.Log
-	trust   *trust.Registry
-	limiter *trust.Limiter
-	client  *outbound.Client
-	catalog *catalog.Catalog
-	stream  *stream.Stream
-	book    *receipt.Book
-	deliver *deliver.Deliverer
-	feeds   *feed.Feeds
-	line    *line
-	desk    *desk
-	doors   *doors
-	tick    *beat
-	changed *beat // something that the room shows
-	loaded  *beat // datasets or flows changed
-	tallies tallies
-	full    atomic.Bool // the disk was full: nothing is taken in until the reserve stands again
+	db        *store.Store
+	journal   *journal.Log
+	trust     *trust.Registry
+	limiter   *trust.Limiter
+	client    *outbound.Client
+	elsewhere *elsewhere // a sign-in service; nil is none
+	catalog   *catalog.Catalog
+	stream    *stream.Stream
+	book      *receipt.Book
+	deliver   *deliver.Deliverer
+	feeds     *feed.Feeds
+	line      *line
+	desk      *desk
+	doors     *doors
+	tick      *beat
+	changed   *beat // something that the room shows
+	loaded    *beat // datasets or flows changed
+	tallies   tallies
+	full      atomic.Bool // the disk was full: nothing is taken in until the reserve stands again
 
 	listening atomic.Pointer[string] // the URL of the public address, once served
 
@@ -266,6 +268,9 @@ func (n *Node) rooms(ctx context.Context) (err error) {
 	}
 	if n.client, err = outbound.New(n.cfg.Outbound); err != nil {
 		return err
+	}
+	if n.cfg.OIDC != nil {
+		n.elsewhere = &elsewhere{cfg: n.cfg.OIDC, client: n.client, now: n.wall}
 	}
 	n.catalog = catalog.New(n.db, func(f *hansa.Flow) error { _, err := gate.Compile(f); return err })
 	n.stream, err = stream.Open(ctx, stream.Config{

@@ -17,7 +17,7 @@ const DatabaseName = databaseName
 // Serve opens the node that a configuration describes and applies what it says.
 func Serve(ctx context.Context, f *File, version string, log *slog.Logger) (_ *Node, err error) {
 	cfg := Config{Data: f.Data, Origin: f.origin(), PublicURL: f.PublicURL, Version: version, Own: f.Own(), RequestsPerSecond: f.Limits.RequestsPerSecond, Log: log, TrustedProxy: f.TrustedProxy}
-	cfg.Outbound = outbound.Config{Registered: f.Hosts, Allow: f.Allow, PlainHTTP: f.PlainHTTP}
+	cfg.Outbound = outbound.Config{Registered: f.hosts(), Allow: f.Allow, PlainHTTP: f.PlainHTTP}
 	if f.CA != "" {
 		pool, err := certificates(f.CA)
 		if err != nil {
@@ -33,6 +33,9 @@ func Serve(ctx context.Context, f *File, version string, log *slog.Logger) (_ *N
 		cfg.Outbound.Proxy = u
 	}
 	if cfg.TLS, err = f.tls(log); err != nil {
+		return nil, err
+	}
+	if cfg.OIDC, err = f.oidc(); err != nil {
 		return nil, err
 	}
 	if cfg.Feeds, err = f.feeds(); err != nil {

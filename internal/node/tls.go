@@ -99,6 +99,7 @@ func (n *Node) Reload(ctx context.Context, was, now *File) error {
 		{"ca", was.CA, now.CA},
 		{"proxy", was.Proxy, now.Proxy},
 		{"places", was.Places, now.Places},
+		{"sign_in.oidc", was.SignIn.OIDC.Issuer + " " + was.SignIn.OIDC.ClientID, now.SignIn.OIDC.Issuer + " " + now.SignIn.OIDC.ClientID},
 	} {
 		if x.was != x.now {
 			return hansa.Fielded(x.name, "the setting %s is taken at a restart alone", x.name).WithHint("restart the node")
@@ -108,7 +109,7 @@ func (n *Node) Reload(ctx context.Context, was, now *File) error {
 	if err != nil {
 		return err
 	}
-	if err := n.client.Reconfigure(outbound.Config{Registered: now.Hosts, Allow: now.Allow, PlainHTTP: now.PlainHTTP}); err != nil {
+	if err := n.client.Reconfigure(outbound.Config{Registered: now.hosts(), Allow: now.Allow, PlainHTTP: now.PlainHTTP}); err != nil {
 		return err
 	}
 	return n.Apply(ctx, setup)

@@ -139,6 +139,13 @@ func Migrations() []hansa.Migration {
 			sum BYTEA NOT NULL,
 			last_seen BIGINT NOT NULL)`,
 		`CREATE INDEX trust_sessions_person ON trust_sessions (person)`,
+	}}, {Room: "trust", Number: 3, Statements: []string{
+		`CREATE TABLE trust_identities (
+			issuer TEXT NOT NULL,
+			subject TEXT NOT NULL,
+			doc BYTEA NOT NULL,
+			sum BYTEA NOT NULL,
+			PRIMARY KEY (issuer, subject))`,
 	}}}
 }
 

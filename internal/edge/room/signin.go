@@ -26,6 +26,14 @@ type Accounts interface { //nolint:interfacebloat // one person's way in, accoun
 	Host() string
 	// SignIn begins a session by name and password.
 	SignIn(req *http.Request, name, password string) (*http.Cookie, error)
+	// Elsewhere names a service by which people may sign in too; empty is none.
+	Elsewhere() string
+	// Away begins a sign-in there: where to send the browser, and what it must
+	// bring back with it.
+	Away(req *http.Request, next string) (to string, brought *http.Cookie, err error)
+	// Back ends it: the session, what the browser need not bring again, and where it
+	// wanted to go.
+	Back(req *http.Request) (session, spent *http.Cookie, next string, err error)
 	// Guest says whom a one-time link lets in; it uses nothing up.
 	Guest(req *http.Request, token string) (Guest, error)
 	// Enter uses a one-time link up: it sets the password and begins a session.
@@ -68,6 +76,7 @@ type signPage struct {
 	Theme, Title, Host       string
 	Error, Hint, Field, Note string
 	Name, Next, Token        string
+	Elsewhere, Away          string
 	Guest                    Guest
 	Account                  Account
 	Until                    string
@@ -89,6 +98,8 @@ func (r *Room) signRoutes() []hansa.Route {
 	return []hansa.Route{
 		{Method: "GET", Pattern: "/signin", Object: "node", Action: "see the sign-in page"},
 		form("/signin", "sign in by name and password"),
+		{Method: "GET", Pattern: "/signin/away", Object: "node", Action: "go to the sign-in service"},
+		{Method: "GET", Pattern: "/signin/back", Object: "node", Action: "come back from the sign-in service"},
 		{Method: "GET", Pattern: "/enter", Object: "node", Action: "look at a one-time link"},
 		form("/enter", "sign in by a one-time link"),
 		form("/signout", "sign out"),
@@ -102,6 +113,8 @@ func (r *Room) signRoutes() []hansa.Route {
 func (r *Room) signHandler(pattern string) http.Handler {
 	handlers := map[string][2]answering{
 		"/signin":                    {r.signInPage, r.signIn},
+		"/signin/away":               {r.signAway, nil},
+		"/signin/back":               {r.signBack, nil},
 		"/enter":                     {r.enterPage, r.enter},
 		"/signout":                   {nil, r.signOut},
 		"/settings/account":          {r.accountPage, nil},
@@ -189,7 +202,10 @@ func (r *Room) failed(w http.ResponseWriter, req *http.Request, name string, p *
 
 // sheet writes one of the templates of sign.html.
 func (r *Room) sheet(w http.ResponseWriter, req *http.Request, name string, status int, p *signPage) error {
-	p.Theme, p.Host = theme(req), r.cfg.Accounts.Host()
+	p.Theme, p.Host, p.Elsewhere = theme(req), r.cfg.Accounts.Host(), r.cfg.Accounts.Elsewhere()
+	if p.Away = "/signin/away"; p.Next != "" {
+		p.Away += "?" + url.Values{"next": {p.Next}}.Encode()
+	}
 	var b bytes.Buffer
 	if err := r.pages.ExecuteTemplate(&b, name, p); err != nil {
 		return err
@@ -218,6 +234,30 @@ func (r *Room) signIn(w http.ResponseWriter, req *http.Request) error {
 		return r.failed(w, req, "signin", &signPage{Title: "Sign in", Name: name, Next: next}, err)
 	}
 	return in(w, req, c, onward(next))
+}
+
+// signAway sends the browser to the sign-in service.
+func (r *Room) signAway(w http.ResponseWriter, req *http.Request) error {
+	next := req.URL.Query().Get("next")
+	to, brought, err := r.cfg.Accounts.Away(req, onward(next))
+	if err != nil {
+		return r.failed(w, req, "signin", &signPage{Title: "Sign in"}, err)
+	}
+	http.SetCookie(w, brought)
+	http.Redirect(w, req, to, http.StatusSeeOther) //nolint:gosec // the service's own address, from its configuration
+	return nil
+}
+
+// signBack takes the browser that comes back from it.
+func (r *Room) signBack(w http.ResponseWriter, req *http.Request) error {
+	session, spent, next, err := r.cfg.Accounts.Back(req)
+	if spent != nil {
+		http.SetCookie(w, spent)
+	}
+	if err != nil {
+		return r.failed(w, req, "signin", &signPage{Title: "Sign in"}, err)
+	}
+	return in(w, req, session, onward(next))
 }
 
 // in hands the browser its session and sends it on.
