@@ -5,6 +5,8 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -142,5 +144,46 @@ func TestPatches(t *testing.T) {
 	}
 	if got := value("document.title"); got != "Situation in Doggerhaven · Hansa" {
 		t.Errorf("the title is %q", got)
+	}
+}
+
+// TestKeptInBrowser opens each page of what is kept with words of any length and with
+// markup in them: nothing runs off the side, at a desk or on a phone, and nothing runs.
+func TestKeptInBrowser(t *testing.T) {
+	ctx := browse(t)
+	dir := os.Getenv("HANSA_PICTURES")
+	for name, words := range map[string]string{"long": "Oostertunnel" + strings.Repeat("x", 120), "evil": evil} {
+		srv := httptest.NewServer(keeping(t, &kept{s: words}, hansa.RightAdmin))
+		t.Cleanup(srv.CloseClientConnections)
+		for path := range keptPages() {
+			for _, width := range []int64{1440, 390} {
+				what := name + strings.NewReplacer("/", "-", "?", "-", "=", "-").Replace(path) + "-" + strconv.FormatInt(width, 10)
+				var wide int64
+				var title string
+				err := chromedp.Do(ctx, chromedp.EmulateViewport(width, 900), chromedp.Navigate(srv.URL+path), chromedp.WaitVisible(chromedp.CSS("h1")))
+				if err == nil {
+					wide, err = chromedp.Run(ctx, chromedp.Evaluate[int64]("document.documentElement.scrollWidth"))
+				}
+				if err == nil {
+					title, err = chromedp.Run(ctx, chromedp.Evaluate[string]("document.querySelector('main img, main script') ? 'made markup of words' : 'well'"))
+				}
+				if err != nil {
+					t.Fatal(what, err)
+				}
+				if wide > width || title != "well" {
+					t.Errorf("%s is %d wide in a window of %d; %s", what, wide, width, title)
+				}
+				if dir == "" {
+					continue
+				}
+				png, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
+				if err == nil {
+					err = os.WriteFile(filepath.Join(dir, "kept-"+what+".png"), png, 0o600)
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
 	}
 }

@@ -35,7 +35,7 @@ func (r *Room) live(w http.ResponseWriter, req *http.Request, by hansa.Actor) er
 		return err
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	return send(w, req, b.Bytes())
+	return send(w, req, inert(b.Bytes()))
 }
 
 // mapSVG answers the map alone, with its colours within, for a mail or a wall.
@@ -53,7 +53,7 @@ func (r *Room) mapSVG(w http.ResponseWriter, req *http.Request, by hansa.Actor) 
 		return err
 	}
 	w.Header().Set("Content-Type", "image/svg+xml; charset=utf-8")
-	return send(w, req, b.Bytes())
+	return send(w, req, inert(b.Bytes()))
 }
 
 func (r *Room) look(ctx context.Context, by hansa.Actor, a ask) (*page, error) {

@@ -313,6 +313,9 @@ func (r *Room) write(w http.ResponseWriter, req *http.Request, s *shell, name st
 // inert shows characters that turn the order of the text around them as what they
 // are: no page of ours has one.
 func inert(b []byte) []byte {
+	if !turning(b) {
+		return b
+	}
 	return bytes.Map(func(c rune) rune {
 		switch {
 		case c == 0, c >= 0x202A && c <= 0x202E, c >= 0x2066 && c <= 0x2069:
@@ -320,6 +323,24 @@ func inert(b []byte) []byte {
 		}
 		return c
 	}, b)
+}
+
+// turning reports whether b may hold such a character: U+202A to U+202E and U+2066 to
+// U+2069 begin with the same two bytes each.
+func turning(b []byte) bool {
+	if bytes.IndexByte(b, 0) >= 0 {
+		return true
+	}
+	for {
+		i := bytes.IndexByte(b, 0xE2)
+		if i < 0 || i+2 >= len(b) {
+			return false
+		}
+		if b[i+1] == 0x80 && b[i+2] >= 0xAA && b[i+2] <= 0xAE || b[i+1] == 0x81 && b[i+2] >= 0xA6 && b[i+2] <= 0xA9 {
+			return true
+		}
+		b = b[i+1:]
+	}
 }
 
 // done sends the browser on to a page after an act, with a word for it.

@@ -242,7 +242,8 @@ func (r *Room) piece(name, id string, data any) (piece, error) {
 	if err := r.pages.ExecuteTemplate(&b, name, data); err != nil {
 		return piece{}, err
 	}
-	return piece{id: id, html: b.Bytes(), sum: maphash.Bytes(r.views.seed, b.Bytes())}, nil
+	html := inert(b.Bytes())
+	return piece{id: id, html: html, sum: maphash.Bytes(r.views.seed, html)}, nil
 }
 
 // news is what a browser lacks, as events; sent remembers what it has.
