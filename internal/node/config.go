@@ -41,6 +41,10 @@ type File struct {
 	SignIn struct {
 		OIDC OIDCFile `toml:"oidc"`
 	} `toml:"sign_in"`
+	Telemetry struct {
+		Endpoint string  `toml:"endpoint"` // of an OTLP collector over HTTP; the environment's when empty
+		Ratio    float64 `toml:"ratio"`    // share of the traces that are kept
+	} `toml:"telemetry"`
 
 	Parties     []PartyFile      `toml:"parties"`
 	Credentials []CredentialFile `toml:"credentials"`
@@ -56,6 +60,11 @@ type ACMEFile struct {
 	Accept    bool   `toml:"accept_terms"` // of the authority; without it there is no ACME
 	Contact   string `toml:"contact"`      // an address that the authority writes to
 	Directory string `toml:"directory"`    // of another authority than Let's Encrypt
+}
+
+// traces is where spans go: by the file, or else by the environment's usual name.
+func (f *File) traces() Traces {
+	return Traces{Endpoint: first(f.Telemetry.Endpoint, os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT")), Ratio: f.Telemetry.Ratio}
 }
 
 // OIDCFile lets the users of the node's own party sign in by a service of its own
@@ -214,7 +223,7 @@ func (f *File) Validate() error {
 	case f.TLS.ACME.Accept && !strings.HasPrefix(f.PublicURL, "https://"):
 		return hansa.Fielded("public_url", "ACME needs the https address by which the node is reached")
 	}
-	if err := f.SignIn.OIDC.validate(f.PublicURL); err != nil {
+	if err := errors.Join(f.SignIn.OIDC.validate(f.PublicURL), f.traces().validate()); err != nil {
 		return err
 	}
 	host, _, err := net.SplitHostPort(f.Listen)

@@ -100,6 +100,9 @@ func (d *doors) enter(one door, w http.ResponseWriter, r *http.Request) {
 	id := hansa.NewID(began)
 	told := &tallied{ResponseWriter: w}
 	w = told
+	r, span := d.node.traces.request(r, one.Route)
+	var err error
+	defer func() { ended(span, max(told.status, http.StatusOK), err) }()
 	defer func() { d.node.tallies.request(one.Route, max(told.status, http.StatusOK), d.node.wall().Sub(began)) }()
 	defer func() { //nolint:contextcheck // the request carries it
 		if v := recover(); v != nil {
@@ -107,8 +110,7 @@ func (d *doors) enter(one door, w http.ResponseWriter, r *http.Request) {
 			api.WriteError(w, &hansa.Error{Kind: hansa.Internal, Code: "internal", Message: "something failed inside the exchange"}, id)
 		}
 	}()
-	err := d.pass(one, w, r)
-	if err == nil {
+	if err = d.pass(one, w, r); err == nil {
 		return
 	}
 	if r.Context().Err() != nil && errors.Is(err, context.Canceled) {

@@ -59,6 +59,8 @@ func (l *line) take(ctx context.Context, d *hansa.Dataset, recs []*hansa.Record,
 	if l.node.full.Load() && from == foreign { // the reserve is for who closes a road, and for the evidence of reads
 		return nil, nil, hansa.Errorf(hansa.Busy, "the disk is full: nothing is taken until there is space, reading goes on").With(hansa.CodeStorageFull).WithHint("free some space; no restart is needed")
 	}
+	ctx, span := l.node.traces.taking(ctx, d, len(recs))
+	defer span.End()
 	now := l.node.clock()
 	refused := make([]error, len(recs))
 	good := make([]*hansa.Record, 0, len(recs))

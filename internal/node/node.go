@@ -51,7 +51,8 @@ type Config struct {
 	// Outbound is who may be called.
 	Outbound outbound.Config
 	TLS      *tls.Config
-	OIDC     *OIDC // a sign-in service for the own party's users; nil is none
+	OIDC     *OIDC  // a sign-in service for the own party's users; nil is none
+	Traces   Traces // where spans go
 	// RequestsPerSecond bounds one credential; 0 is requestsPerSec.
 	RequestsPerSecond int
 	Drawing           *room.Drawing // what the map is drawn of; nil is none
@@ -80,6 +81,7 @@ type Node struct {
 	limiter   *trust.Limiter
 	client    *outbound.Client
 	elsewhere *elsewhere // a sign-in service; nil is none
+	traces    *traces
 	catalog   *catalog.Catalog
 	stream    *stream.Stream
 	book      *receipt.Book
@@ -269,6 +271,9 @@ func (n *Node) rooms(ctx context.Context) (err error) {
 	if n.client, err = outbound.New(n.cfg.Outbound); err != nil {
 		return err
 	}
+	if n.traces, err = openTraces(ctx, n.cfg.Traces, n.client, n.cfg.Version, n.cfg.Origin); err != nil {
+		return err
+	}
 	if n.cfg.OIDC != nil {
 		n.elsewhere = &elsewhere{cfg: n.cfg.OIDC, client: n.client, now: n.wall}
 	}
@@ -283,7 +288,7 @@ func (n *Node) rooms(ctx context.Context) (err error) {
 	n.line = &line{node: n, codecs: Codecs(), courses: map[hansa.FlowID]*course{}, pumps: map[hansa.Key]*pump{}, datasets: map[hansa.PartyID][]*hansa.Dataset{}}
 	n.book = receipt.New(receipt.Config{DB: n.db, Sealer: n.journal, Verifier: n.trust, Now: n.clock, Stepped: func(hansa.Tx, receipt.Step) error { n.changed.soon(); return nil }})
 	n.deliver = deliver.New(deliver.Config{
-		DB: n.db, Line: n.line, Sealer: n.journal, Send: sender{n.client}, Now: n.wall, Log: n.log, Source: first(n.cfg.PublicURL, "urn:hansa:"+n.cfg.Origin),
+		DB: n.db, Line: n.line, Sealer: n.journal, Send: sender{n.client, n.traces}, Now: n.wall, Log: n.log, Source: first(n.cfg.PublicURL, "urn:hansa:"+n.cfg.Origin),
 		CheckURL: n.client.CheckURL, HandedOver: n.line.handed, Jitter: rand.Float64,
 	})
 	if n.feeds, err = n.openFeeds(); err != nil {
@@ -347,7 +352,9 @@ func (n *Node) Run(ctx context.Context, public net.Listener) error {
 	for e := range errs {
 		err = errors.Join(err, e)
 	}
-	return errors.Join(err, n.seal(context.WithoutCancel(ctx)), n.db.Close())
+	err = errors.Join(err, n.seal(context.WithoutCancel(ctx)), n.db.Close())
+	n.traces.close(context.WithoutCancel(ctx))
+	return err
 }
 
 // Close closes a node that was opened and not run.
@@ -363,13 +370,22 @@ func (n *Node) Handler() http.Handler { return n.doors }
 func (n *Node) VerifierKey() string { return n.journal.VerifierKey() }
 
 // sender posts webhooks through the one client.
-type sender struct{ client *outbound.Client }
+type sender struct {
+	client *outbound.Client
+	traces *traces
+}
 
 // webhookTimeout bounds one try (Standard Webhooks: 15 to 30 s).
 const webhookTimeout = 15 * time.Second
 
 func (s sender) Post(ctx context.Context, url string, header http.Header, body []byte) (int, http.Header, []byte, error) {
+	ctx, span := s.traces.calling(ctx, url, header)
 	a, err := s.client.Do(ctx, outbound.Request{Method: http.MethodPost, URL: url, Header: header, Body: body, AnswerMax: 64 << 10, Timeout: webhookTimeout})
+	status := 0
+	if a != nil {
+		status = a.Status
+	}
+	ended(span, status, err)
 	if err != nil {
 		return 0, nil, nil, err
 	}

@@ -1,14 +1,11 @@
 package node
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/subtle"
 	"encoding/base64"
 	"errors"
-	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -57,6 +54,15 @@ func (f *File) hosts() []string {
 	return append(slices.Clone(f.Hosts), u.Hostname())
 }
 
+// allow lists host:port that may be called whatever its address: the file's own, and
+// the collector of traces, which the operator named.
+func (f *File) allow() []string {
+	if at := f.traces().hostPort(); at != "" {
+		return append(slices.Clone(f.Allow), at)
+	}
+	return f.Allow
+}
+
 // oidc reads the sign-in service of the file; nil is none.
 func (f *File) oidc() (*OIDC, error) {
 	o := &f.SignIn.OIDC
@@ -88,31 +94,9 @@ type elsewhere struct {
 	provider *oidc.Provider
 }
 
-// RoundTrip sends what the protocol's library asks through the one client for
-// calls out.
-func (e *elsewhere) RoundTrip(r *http.Request) (*http.Response, error) {
-	var body []byte
-	if r.Body != nil {
-		b, err := io.ReadAll(io.LimitReader(r.Body, 64<<10))
-		if err != nil {
-			return nil, err
-		}
-		body = b
-		_ = r.Body.Close() // read whole
-	}
-	a, err := e.client.Do(r.Context(), outbound.Request{Method: r.Method, URL: r.URL.String(), Header: r.Header, Body: body, AnswerMax: 1 << 20})
-	if err != nil {
-		return nil, err
-	}
-	return &http.Response{
-		StatusCode: a.Status, Status: fmt.Sprintf("%d %s", a.Status, http.StatusText(a.Status)), Header: a.Header,
-		Body: io.NopCloser(bytes.NewReader(a.Body)), ContentLength: int64(len(a.Body)), Request: r, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-	}, nil
-}
-
 // open asks the service what it offers, once.
 func (e *elsewhere) open(ctx context.Context) (context.Context, *oidc.Provider, error) {
-	client := &http.Client{Transport: e}
+	client := &http.Client{Transport: calls{e.client}}
 	ctx = oidc.ClientContext(ctx, client)
 	e.mu.Lock()
 	defer e.mu.Unlock()

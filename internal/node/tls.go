@@ -100,6 +100,7 @@ func (n *Node) Reload(ctx context.Context, was, now *File) error {
 		{"proxy", was.Proxy, now.Proxy},
 		{"places", was.Places, now.Places},
 		{"sign_in.oidc", was.SignIn.OIDC.Issuer + " " + was.SignIn.OIDC.ClientID, now.SignIn.OIDC.Issuer + " " + now.SignIn.OIDC.ClientID},
+		{"telemetry.endpoint", was.Telemetry.Endpoint, now.Telemetry.Endpoint},
 	} {
 		if x.was != x.now {
 			return hansa.Fielded(x.name, "the setting %s is taken at a restart alone", x.name).WithHint("restart the node")
@@ -109,7 +110,7 @@ func (n *Node) Reload(ctx context.Context, was, now *File) error {
 	if err != nil {
 		return err
 	}
-	if err := n.client.Reconfigure(outbound.Config{Registered: now.hosts(), Allow: now.Allow, PlainHTTP: now.PlainHTTP}); err != nil {
+	if err := n.client.Reconfigure(outbound.Config{Registered: now.hosts(), Allow: now.allow(), PlainHTTP: now.PlainHTTP}); err != nil {
 		return err
 	}
 	return n.Apply(ctx, setup)

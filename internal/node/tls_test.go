@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"log/slog"
 	"math/big"
 	"os"
@@ -107,5 +108,34 @@ func TestReload(t *testing.T) {
 	}
 	if err := w.client.CheckURL("https://source.example/x"); err != nil {
 		t.Errorf("a refused configuration was taken in part: %v", err)
+	}
+}
+
+// TestKeyless: a node that others can reach and nobody can sign in to does not serve.
+func TestKeyless(t *testing.T) {
+	f := &File{Listen: "0.0.0.0:8443", Data: t.TempDir(), Origin: "city.example", PartyID: "did:web:city", Party: "city", TrustedProxy: true}
+	if n, err := Serve(t.Context(), f, "test", slog.New(slog.DiscardHandler)); err == nil || hansa.Public(err).Field != "listen" {
+		t.Errorf("it serves: %v", errors.Join(err, n.Close()))
+	}
+	f.Listen = "127.0.0.1:8443"
+	n, err := Serve(t.Context(), f, "test", slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := n.Apply(t.Context(), &Setup{Parties: []hansa.Party{{ID: "did:web:city", Name: "city", Title: "City", Kind: hansa.City, Hosted: true}}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := n.Invite(t.Context(), "First", "", hansa.RoleAdministrator); err != nil {
+		t.Fatal(err)
+	}
+	if err := n.Close(); err != nil {
+		t.Fatal(err)
+	}
+	f.Listen = "0.0.0.0:8443"
+	if n, err = Serve(t.Context(), f, "test", slog.New(slog.DiscardHandler)); err != nil {
+		t.Fatal(err)
+	}
+	if err := n.Close(); err != nil {
+		t.Error(err)
 	}
 }
