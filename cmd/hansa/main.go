@@ -64,6 +64,7 @@ type commands struct {
 	Erase       eraseCmd       `cmd:"" group:"evidence" help:"Erase a record's content; its proof stands."`
 	Backup      backupCmd      `cmd:"" group:"run" help:"Take a backup of a running node."`
 	Restore     restoreCmd     `cmd:"" group:"run" help:"Restore a backup into a new data folder."`
+	Later       laterCmd       `cmd:"" group:"run" help:"Say which records came after a backup."`
 	Parties     partiesCmd     `cmd:"" group:"run" help:"List and add the parties of a node."`
 	Credentials credentialsCmd `cmd:"" group:"run" help:"Issue, rotate and revoke what programs sign in with."`
 	Users       usersCmd       `cmd:"" group:"run" help:"Add people, give them roles, and end them."`

@@ -67,7 +67,11 @@ func opened(backup, identity, data string) (path string, forget func(), err erro
 	if err != nil {
 		return "", nil, &failure{exit: exitRefused, code: "encrypted", message: "This identity does not open " + backup + ".", err: err}
 	}
-	dir, err := os.MkdirTemp(filepath.Dir(filepath.Clean(data)), "hansa-restore-")
+	beside := filepath.Dir(filepath.Clean(data))
+	if err := os.MkdirAll(beside, 0o700); err != nil {
+		return "", nil, err
+	}
+	dir, err := os.MkdirTemp(beside, "hansa-restore-")
 	if err != nil {
 		return "", nil, err
 	}

@@ -82,6 +82,7 @@ type Node struct {
 	client    *outbound.Client
 	elsewhere *elsewhere // a sign-in service; nil is none
 	traces    *traces
+	vault     *trust.NodeKey // seals secrets at rest
 	catalog   *catalog.Catalog
 	stream    *stream.Stream
 	book      *receipt.Book
@@ -209,6 +210,7 @@ func (n *Node) evidence(ctx context.Context) error {
 	if err := n.journal.Recover(ctx); err != nil {
 		return err
 	}
+	n.vault = key
 	if n.trust, err = trust.New(n.db, trust.Config{Journal: n.journal, Now: n.wall}); err != nil {
 		return err
 	}
@@ -288,7 +290,7 @@ func (n *Node) rooms(ctx context.Context) (err error) {
 	n.line = &line{node: n, codecs: Codecs(), courses: map[hansa.FlowID]*course{}, pumps: map[hansa.Key]*pump{}, datasets: map[hansa.PartyID][]*hansa.Dataset{}}
 	n.book = receipt.New(receipt.Config{DB: n.db, Sealer: n.journal, Verifier: n.trust, Now: n.clock, Stepped: func(hansa.Tx, receipt.Step) error { n.changed.soon(); return nil }})
 	n.deliver = deliver.New(deliver.Config{
-		DB: n.db, Line: n.line, Sealer: n.journal, Send: sender{n.client, n.traces}, Now: n.wall, Log: n.log, Source: first(n.cfg.PublicURL, "urn:hansa:"+n.cfg.Origin),
+		DB: n.db, Line: n.line, Sealer: n.journal, Send: sender{n.client, n.traces}, Vault: n.vault, Now: n.wall, Log: n.log, Source: first(n.cfg.PublicURL, "urn:hansa:"+n.cfg.Origin),
 		CheckURL: n.client.CheckURL, HandedOver: n.line.handed, Jitter: rand.Float64,
 	})
 	if n.feeds, err = n.openFeeds(); err != nil {

@@ -230,6 +230,13 @@ func (s serving) TestSubscription(ctx context.Context, by hansa.Actor, flow hans
 	return api.Tested{OK: a.Status >= 200 && a.Status < 300, Attempt: a}, err
 }
 
+func (s serving) RotateSubscription(ctx context.Context, by hansa.Actor, flow hansa.FlowID, id string) (string, error) {
+	if err := s.ofFlow(ctx, by, flow, id); err != nil {
+		return "", err
+	}
+	return s.n.deliver.Rotate(ctx, by, id)
+}
+
 func (s serving) PostReceipts(ctx context.Context, by hansa.Actor, flow hansa.FlowID, raw [][]byte) ([]api.ReceiptAnswer, error) {
 	c, err := s.n.line.course(flow)
 	if err != nil {

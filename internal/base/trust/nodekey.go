@@ -1,8 +1,13 @@
 package trust
 
 import (
+	"bytes"
+	"crypto/aes"
+	"crypto/cipher"
 	"crypto/ed25519"
+	"crypto/hkdf"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -39,6 +44,7 @@ type NodeKeyPlace struct {
 type NodeKey struct {
 	signer note.Signer
 	vkey   string
+	vault  cipher.AEAD
 }
 
 // OpenNodeKey reads the node key, or makes one and keeps it before it returns. A
@@ -121,7 +127,47 @@ func parseNodeKey(skey, path, name string) (*NodeKey, error) {
 	if err != nil {
 		return nil, bad
 	}
-	return &NodeKey{signer: signer, vkey: vkey}, nil
+	vault, err := newVault(raw[1:])
+	if err != nil {
+		return nil, err
+	}
+	return &NodeKey{signer: signer, vkey: vkey, vault: vault}, nil
+}
+
+// newVault derives what seals the node's secrets from the seed of its key (HKDF,
+// RFC 5869): a backup, which lacks the key, then holds no secret that can be read.
+func newVault(seed []byte) (cipher.AEAD, error) {
+	key, err := hkdf.Key(sha256.New, seed, nil, "hansa: secrets at rest", 32)
+	if err != nil {
+		return nil, err
+	}
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, err
+	}
+	return cipher.NewGCMWithRandomNonce(block)
+}
+
+// vaultMark is how a sealed secret begins.
+const vaultMark = "\x01"
+
+// Seal encrypts a secret at rest; it opens in its own place alone.
+func (k *NodeKey) Seal(plain []byte, bound string) ([]byte, error) {
+	return append([]byte(vaultMark), k.vault.Seal(nil, nil, plain, []byte(bound))...), nil //nolint:gosec // the cipher makes its own random nonce
+}
+
+// Open decrypts what Seal made. A secret that an earlier build left as it was is
+// returned so.
+func (k *NodeKey) Open(sealed []byte, bound string) ([]byte, error) {
+	rest, ok := bytes.CutPrefix(sealed, []byte(vaultMark))
+	if !ok {
+		return sealed, nil
+	}
+	plain, err := k.vault.Open(nil, nil, rest, []byte(bound))
+	if err != nil {
+		return nil, hansa.Errorf(hansa.Denied, "a secret was sealed under another node key").WithHint("give it out anew")
+	}
+	return plain, nil
 }
 
 // Signer returns what signs notes.

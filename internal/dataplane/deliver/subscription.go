@@ -207,8 +207,8 @@ func (d *Deliverer) load(tx hansa.Tx, where string, args ...any) (list []*Subscr
 			return nil, fmt.Errorf("read a subscription: %w", err)
 		}
 		s.Created, s.Next = time.UnixMicro(created).UTC(), time.UnixMicro(next).UTC()
-		if s.secrets, err = d.reveal(s.ID, sealed); err != nil {
-			return nil, err
+		if s.secrets, err = d.reveal(s.ID, sealed); err != nil { // the others go on
+			s.State, s.Reason = Parked, "its signing keys cannot be read, they were sealed under another node key: rotate them"
 		}
 		list = append(list, s)
 	}
@@ -276,13 +276,21 @@ func (d *Deliverer) restart(tx hansa.Tx, s *Subscription, from hansa.Cursor) err
 // key signs beside it for a day.
 func (d *Deliverer) Rotate(ctx context.Context, by hansa.Actor, id string) (shown string, err error) {
 	err = d.alter(ctx, by, id, func(tx hansa.Tx, s *Subscription) error {
-		key, err := newSecret(s.secrets[0].Signing)
+		signing := ""
+		if len(s.secrets) > 0 {
+			signing = s.secrets[0].Signing
+		}
+		key, err := newSecret(signing)
 		if err != nil {
 			return err
 		}
-		old := s.secrets[0]
-		old.Until = d.Now().Add(rotation)
-		sealed, err := d.hide(id, []secret{key, old})
+		keys := []secret{key}
+		if len(s.secrets) > 0 {
+			old := s.secrets[0]
+			old.Until = d.Now().Add(rotation)
+			keys = append(keys, old)
+		}
+		sealed, err := d.hide(id, keys)
 		if err != nil {
 			return err
 		}

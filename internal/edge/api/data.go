@@ -55,6 +55,7 @@ func (a *API) dataEndpoints() []Endpoint {
 		{Route: route("GET", "/subscriptions", "list the webhooks of a flow", hansa.RightRead), Serve: a.subscriptions, Out: SubscriptionsBody{}},
 		{Route: route("DELETE", "/subscriptions/{subscription}", "end a webhook", hansa.RightRead), Serve: a.unsubscribe, Status: http.StatusNoContent},
 		{Route: body(route("POST", "/subscriptions/{subscription}/test", "send a test event to a webhook", hansa.RightRead), 1<<10), Serve: a.testSubscription, Out: Tested{}},
+		{Route: body(route("POST", "/subscriptions/{subscription}/rotate", "give a webhook a new key; the old one signs beside it for a day", hansa.RightRead), 1<<10), Serve: a.rotateSubscription, Out: Rotated{}},
 		{Route: body(route("POST", "/receipts", "say what became of records", hansa.RightReceipt), 1<<20), Serve: a.receipts, In: ReceiptsBody{}, Out: ReceiptsAnswer{}},
 		{Route: hansa.Route{Method: "POST", Pattern: "/data/v1/datasets/{dataset}/records", Right: hansa.RightPublish, Object: "dataset", Action: "publish records into a dataset", BodyMax: BodyBytesMax}, Serve: a.publish, Out: PublishAnswer{}},
 	}
@@ -392,6 +393,20 @@ func (a *API) testSubscription(w http.ResponseWriter, r *http.Request, by hansa.
 		return err
 	}
 	writeJSON(w, http.StatusOK, t)
+	return nil
+}
+
+// Rotated is a webhook's new key: what to check with, or the shared secret, shown once.
+type Rotated struct {
+	Key string `json:"key"`
+}
+
+func (a *API) rotateSubscription(w http.ResponseWriter, r *http.Request, by hansa.Actor) error {
+	key, err := a.Subscriptions.RotateSubscription(r.Context(), by, hansa.FlowID(r.PathValue("flow")), r.PathValue("subscription"))
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, Rotated{Key: key})
 	return nil
 }
 

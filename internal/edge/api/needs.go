@@ -114,6 +114,8 @@ type Subscriptions interface {
 	Subscribe(ctx context.Context, ask Ask, s Subscribe) (Subscription, error)
 	Subscriptions(ctx context.Context, by hansa.Actor, flow hansa.FlowID) ([]Subscription, error)
 	Unsubscribe(ctx context.Context, by hansa.Actor, flow hansa.FlowID, id string) error
+	// RotateSubscription gives a webhook a new key, and returns what to check with.
+	RotateSubscription(ctx context.Context, by hansa.Actor, flow hansa.FlowID, id string) (string, error)
 	TestSubscription(ctx context.Context, by hansa.Actor, flow hansa.FlowID, id string) (Tested, error)
 }
 
