@@ -5,16 +5,23 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/go-json-experiment/json"
+
 	"github.com/hansa-exchange/hansa"
+	"github.com/hansa-exchange/hansa/internal/base/network"
 	"github.com/hansa-exchange/hansa/internal/edge/api"
 )
 
 type closeCmd struct {
-	Place     string        `arg:"" help:"A named place: a tunnel, bridge or street."`
+	Place     string        `arg:"" optional:"" help:"A named place: a tunnel, bridge or street."`
+	Line      string        `help:"In place of a named place: LON,LAT of each point, spaces between, in the direction of travel; or a GeoJSON file with one line." placeholder:"LINE|FILE"`
+	Both      bool          `help:"Close both directions of what the line follows."`
+	Name      string        `help:"What the line is called, when it follows no known road."`
 	Direction string        `help:"Which direction or tube of it, such as north or b." short:"d"`
 	From      string        `help:"When it closes; now when left out. 2026-11-23T22:00, 22:00 or +2h."`
 	Until     string        `help:"When it opens again, as for --from; unknown when left out."`
@@ -33,7 +40,7 @@ type closeCmd struct {
 }
 
 func (closeCmd) examples() []string {
-	return []string{"hansa close oostertunnel --direction north --reason fire --wait", "hansa close stadstunnel --from 22:30 --until +6h --reason roadworks", "hansa close wallenweg --lane 2 --reason roadworks"}
+	return []string{"hansa close oostertunnel --direction north --reason fire --wait", "hansa close stadstunnel --from 22:30 --until +6h --reason roadworks", "hansa close wallenweg --lane 2 --reason roadworks", "hansa close --line '4.8871,52.3702 4.8893,52.3731' --reason accident"}
 }
 
 func (cmd *closeCmd) Run(ctx context.Context, g *globals, p *printer) error {
@@ -52,6 +59,9 @@ func (cmd *closeCmd) Run(ctx context.Context, g *globals, p *printer) error {
 	if o.Until, err = p.when(cmd.Until, now, "--until"); err != nil {
 		return err
 	}
+	if err := cmd.drawn(ctx, g, c, p, &o); err != nil {
+		return err
+	}
 	if cmd.Estimated {
 		o.EndKind = string(hansa.EndEstimated)
 	}
@@ -63,6 +73,67 @@ func (cmd *closeCmd) Run(ctx context.Context, g *globals, p *printer) error {
 		return p.nearPlace(err, cmd.Place)
 	}
 	return cmd.finish(ctx, c, p, closure, cmd.Wait, cmd.Limit, hansa.StepLive)
+}
+
+// drawn reads the line that is closed in place of a named place, says what it
+// follows, and asks.
+func (cmd *closeCmd) drawn(ctx context.Context, g *globals, c *client, p *printer, o *api.CloseOrder) error {
+	if (cmd.Place == "") == (cmd.Line == "") {
+		return &failure{exit: exitUsage, code: "usage", message: "Name a place, or draw a line by --line.", hint: "hansa close oostertunnel        # or: hansa close --line '4.8871,52.3702 4.8893,52.3731'"}
+	}
+	if cmd.Line == "" {
+		return nil
+	}
+	line, err := readLine(cmd.Line)
+	if err != nil {
+		return err
+	}
+	o.Line, o.Both, o.Name = line, cmd.Both, cmd.Name
+	var m api.Matched
+	if err := c.do(ctx, "POST", "/api/v1/matches", api.MatchOrder{Line: line}, &m); err != nil {
+		return err
+	}
+	p.say("%s", clean(sentence(m.Says)))
+	if m.Mend != "" {
+		p.say("  %s", clean(m.Mend))
+	}
+	return p.ask(g, "Close it? [y/N] ")
+}
+
+// readLine reads a line as it was typed, or from a GeoJSON file: a geometry, a
+// feature, or a collection of one.
+func readLine(from string) ([]hansa.Position, error) {
+	if _, err := os.Stat(from); err != nil {
+		return network.ParseLine(from)
+	}
+	b, err := readFile(from, 1<<20)
+	if err != nil {
+		return nil, err
+	}
+	type feature struct {
+		Geometry *hansa.Geometry `json:"geometry"`
+		Rest     map[string]any  `json:",embed"`
+	}
+	var doc struct {
+		Type        string           `json:"type"`
+		Coordinates []hansa.Position `json:"coordinates"`
+		Features    []feature        `json:"features"`
+		feature
+	}
+	if err := json.Unmarshal(b, &doc); err != nil {
+		return nil, &failure{exit: exitRefused, code: "syntax", message: from + " is no GeoJSON with one line: " + err.Error(), hint: "a LineString, in the direction of travel"}
+	}
+	g := doc.Geometry
+	if len(doc.Features) == 1 {
+		g = doc.Features[0].Geometry
+	}
+	switch {
+	case len(doc.Coordinates) > 0 && doc.Type == "LineString":
+		return doc.Coordinates, nil
+	case g != nil && g.Type == hansa.LineString && len(g.Lines) == 1:
+		return g.Lines[0], nil
+	}
+	return nil, &failure{exit: exitRefused, code: "line", message: from + " holds no single LineString.", hint: "draw one line, in the direction of travel"}
 }
 
 // nearPlace turns the places that a node takes a wrong name for into a question

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +16,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/hansa-exchange/hansa"
 	"github.com/hansa-exchange/hansa/internal/edge/api"
@@ -276,7 +278,7 @@ func (*subscribeCmd) write(p *printer, e sseEvent) error {
 		return err
 	}
 	var raw struct {
-		Data json.RawMessage `json:"data"`
+		Data jsontext.Value `json:"data"`
 	}
 	if err := json.Unmarshal(e.data, &raw); err != nil {
 		return err

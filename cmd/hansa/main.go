@@ -51,6 +51,7 @@ type commands struct {
 	Closures    closuresCmd    `cmd:"" group:"desk" help:"List closures and how far each receiver has come."`
 	Publish     publishCmd     `cmd:"" group:"data" help:"Put records from a file into a dataset."`
 	Subscribe   subscribeCmd   `cmd:"" group:"data" help:"Follow a flow, in the format you want."`
+	Network     networkCmd     `cmd:"" group:"data" help:"Keep the named places: tunnels, bridges, streets."`
 	Datasets    datasetsCmd    `cmd:"" group:"data" help:"List, add and show your datasets."`
 	Feeds       feedsCmd       `cmd:"" group:"data" help:"List, add, test, pause and remove the sources of your datasets."`
 	Flows       flowsCmd       `cmd:"" group:"data" help:"List, add, show and pause what you give to whom."`

@@ -178,7 +178,7 @@ func TestCommandsIn(t *testing.T) {
 			t.Errorf("%s: got %q, want %q", line, got, want)
 		}
 	}
-	for _, line := range []string{"close", "close oostertunnel --directon north", "demo --story nonsense", "nonsense"} {
+	for _, line := range []string{"reopen", "close oostertunnel --directon north", "demo --story nonsense", "nonsense"} {
 		if parses(strings.Fields(line)) == nil {
 			t.Errorf("%q parses", line)
 		}

@@ -41,7 +41,7 @@ func (d *desk) Close(ctx context.Context, by hansa.Actor, o api.CloseOrder) (api
 	if err != nil {
 		return api.Closure{}, err
 	}
-	place, err := d.place(by, o.Place, o.Heading)
+	place, err := d.where(by, o)
 	if err != nil {
 		return api.Closure{}, err
 	}
@@ -273,6 +273,17 @@ func (d *desk) network(by hansa.Actor) (*network.Network, error) {
 		return w, nil
 	}
 	return nil, hansa.Errorf(hansa.NotFound, "no named places are known").WithHint("set places in the configuration")
+}
+
+// where is what an order closes: a named place, or a line.
+func (d *desk) where(by hansa.Actor, o api.CloseOrder) (hansa.Place, error) {
+	if len(o.Line) > 0 {
+		return d.stretch(by, o)
+	}
+	if o.Place == "" {
+		return hansa.Place{}, hansa.Fielded("/place", "say which place is closed, or draw a line")
+	}
+	return d.place(by, o.Place, o.Heading)
 }
 
 func (d *desk) place(by hansa.Actor, name, heading string) (hansa.Place, error) {

@@ -84,7 +84,7 @@ func (d *doors) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (d *doors) otherMethod(r *http.Request) bool {
 	probe := r.Clone(r.Context())
-	for _, m := range []string{"GET", "POST", "DELETE"} {
+	for _, m := range []string{"GET", "POST", "PUT", "DELETE"} {
 		probe.Method = m
 		if _, pattern := d.mux.Handler(probe); pattern != "" {
 			return true

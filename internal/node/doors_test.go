@@ -56,6 +56,19 @@ func newTown(t *testing.T) *town {
 	return w
 }
 
+// manager makes a credential of the city that may manage, and returns its secret.
+func (w *town) manager(t *testing.T) string {
+	t.Helper()
+	secret := token()
+	if err := w.Apply(t.Context(), &Setup{
+		Parties:     []hansa.Party{{ID: "did:web:city", Name: "city", Title: "city", Kind: hansa.City, Hosted: true}},
+		Credentials: []trust.CredentialSpec{{Party: "did:web:city", Name: "manage", Kind: trust.Bearer, Rights: []hansa.Right{hansa.RightManage, hansa.RightRead}, Secret: trust.NewSecret(secret)}},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return secret
+}
+
 // ask sends one request and returns status and body.
 func (w *town) ask(t *testing.T, method, path, authorization, contentType, body string) (int, string) {
 	t.Helper()

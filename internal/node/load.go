@@ -185,6 +185,9 @@ func (n *Node) load(ctx context.Context) error {
 		}
 		n.mu.Unlock()
 	}
+	if err := n.redraw(); err != nil {
+		return err
+	}
 	datasets, err := n.catalog.AllDatasets(ctx)
 	if err != nil {
 		return err

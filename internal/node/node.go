@@ -55,7 +55,8 @@ type Config struct {
 	Traces   Traces // where spans go
 	// RequestsPerSecond bounds one credential; 0 is requestsPerSec.
 	RequestsPerSecond int
-	Drawing           *room.Drawing // what the map is drawn of; nil is none
+	Drawing           *room.Drawing // what the map is drawn of; nil draws the own party's places
+	PlacesFile        string        // the configuration's; places are not imported then
 	// TrustedProxy says that TLS ends at a proxy before us, whose word on who calls counts.
 	TrustedProxy bool
 	// OpenRoom lets everybody look at the room: for the demonstration alone, which
@@ -82,6 +83,7 @@ type Node struct {
 	client    *outbound.Client
 	elsewhere *elsewhere // a sign-in service; nil is none
 	traces    *traces
+	room      *room.Room
 	vault     *trust.NodeKey // seals secrets at rest
 	catalog   *catalog.Catalog
 	stream    *stream.Stream

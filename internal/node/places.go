@@ -50,3 +50,19 @@ func readPlaces(r io.Reader) ([]hansa.Place, error) {
 	_, err = network.New(list)
 	return list, err
 }
+
+// CheckPlaces reads a file of places and says what is probably wrong with it.
+func CheckPlaces(r io.Reader) (places int, findings []hansa.Finding, err error) {
+	list, err := readPlaces(r)
+	if err != nil {
+		return 0, nil, err
+	}
+	n, err := network.New(list)
+	if err != nil {
+		return 0, nil, err
+	}
+	if findings = n.Check(); findings == nil {
+		findings = []hansa.Finding{}
+	}
+	return n.Len(), findings, nil
+}

@@ -13,7 +13,6 @@ import (
 	"github.com/hansa-exchange/hansa"
 	"github.com/hansa-exchange/hansa/internal/base/outbound"
 	"github.com/hansa-exchange/hansa/internal/base/trust"
-	"github.com/hansa-exchange/hansa/internal/edge/room"
 )
 
 // DatabaseName is the database's file in a data folder.
@@ -51,10 +50,7 @@ func Serve(ctx context.Context, f *File, version string, log *slog.Logger) (_ *N
 	if err != nil {
 		return nil, err
 	}
-	if places := setup.Places[f.Own()]; len(places) > 0 {
-		d := room.DrawPlaces(places)
-		cfg.Drawing = &d
-	}
+	cfg.PlacesFile = f.Places
 	n, err := Open(ctx, cfg)
 	if err != nil {
 		return nil, err

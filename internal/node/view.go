@@ -21,7 +21,7 @@ func (n *Node) openDoors(ctx context.Context) error {
 		formats = append(formats, api.FormatInfo{Name: c.Name, Title: c.Title, MediaType: c.MediaType, Ext: c.Ext, Reads: c.Reader != nil, Writes: c.Writer != nil})
 	}
 	a := api.New(api.Config{
-		Data: serving{n}, Intake: serving{n}, Subscriptions: serving{n}, Receipts: serving{n}, Desk: n.desk, Evidence: proofs{n}, Operator: operator{n}, Admin: admins{n}, Invitations: invites{n}, People: people{n},
+		Data: serving{n}, Intake: serving{n}, Subscriptions: serving{n}, Receipts: serving{n}, Desk: n.desk, Roads: roads{n}, Evidence: proofs{n}, Operator: operator{n}, Admin: admins{n}, Invitations: invites{n}, People: people{n},
 		Formats: formats, Version: n.cfg.Version, Schemas: map[string][]byte{"record-1.json": record.Schema()},
 	})
 	for _, e := range a.Endpoints() {
@@ -38,6 +38,7 @@ func (n *Node) openDoors(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	n.room = r
 	for _, route := range r.Routes() {
 		h := r.Handler(route.Pattern)
 		n.doors.add(route, func(w http.ResponseWriter, req *http.Request, _ hansa.Actor) error {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode"
 
 	"golang.org/x/text/unicode/norm"
@@ -32,6 +33,9 @@ type Network struct {
 	byName map[string][]int // folded name to wholes and lone places first
 	parts  map[string][]int // by the whole's id
 	names  []string         // folded, sorted: what a suggestion is sought in
+
+	survey sync.Once // guards laid: what a drawn line is matched to
+	laid   *ground
 }
 
 // New indexes places, in their order. Invalid names the place that has no id or

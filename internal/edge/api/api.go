@@ -30,6 +30,7 @@ type Config struct {
 	Subscriptions Subscriptions
 	Receipts      Receipts
 	Desk          Desk
+	Roads         Roads
 	Evidence      Evidence
 	Operator      Operator
 	Admin         Admin
@@ -86,6 +87,7 @@ type Param struct {
 func (a *API) Endpoints() []Endpoint {
 	all := a.dataEndpoints()
 	all = append(all, a.deskEndpoints()...)
+	all = append(all, a.roadEndpoints()...)
 	all = append(all, a.adminEndpoints()...)
 	all = append(all, a.userEndpoints()...)
 	all = append(all, a.inviteEndpoints()...)

@@ -64,6 +64,15 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 	_, _ = w.Write(append(b, '\n')) // the client has gone; nobody is left to tell
 }
 
+// readAll reads a body of whatever type, up to its route's limit.
+func readAll(r *http.Request) ([]byte, error) {
+	b, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, tooLarge(err)
+	}
+	return b, nil
+}
+
 // readJSON reads the request's one JSON document into v, strictly: unknown and
 // duplicate members are refused.
 func readJSON(r *http.Request, v any) error {

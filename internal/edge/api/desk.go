@@ -10,21 +10,26 @@ import (
 
 // CloseOrder asks to close a place.
 type CloseOrder struct {
-	Place     string     `json:"place"`               // id or name
-	Heading   string     `json:"heading,omitempty"`   // which direction or tube of it
-	Lanes     []int      `json:"lanes,omitempty"`     // close only these lanes
-	From      *time.Time `json:"from,omitempty"`      // planned start; none is now
-	Until     *time.Time `json:"until,omitempty"`     // none is "end unknown"
-	EndKind   string     `json:"endKind,omitempty"`   // confirmed or estimated
-	Reason    string     `json:"reason,omitempty"`    // a cause: fire, technical-fault, roadworks, event, ...
-	Text      string     `json:"text,omitempty"`      // a sentence for the public
-	Lang      string     `json:"lang,omitempty"`      // of text; empty is the party's
-	Incident  string     `json:"incident,omitempty"`  // joins this closure to an incident
-	Role      hansa.Role `json:"role,omitempty"`      // closure unless said
-	EndRule   string     `json:"endRule,omitempty"`   // at-planned-end ends it without another word
-	Dataset   string     `json:"dataset,omitempty"`   // id or name; needed when the party has several of situations
-	Test      bool       `json:"test,omitzero"`       // marked as a test
-	RequestID string     `json:"requestId,omitempty"` // repeats with the same id make one closure
+	Place   string `json:"place,omitempty"`   // id or name
+	Heading string `json:"heading,omitempty"` // which direction or tube of it
+	// Line is drawn in place of Place, in the direction of travel; Both closes both
+	// directions, and Name is what it is called where no road is matched.
+	Line      []hansa.Position `json:"line,omitempty"`
+	Both      bool             `json:"both,omitzero"`
+	Name      string           `json:"name,omitempty"`
+	Lanes     []int            `json:"lanes,omitempty"`     // close only these lanes
+	From      *time.Time       `json:"from,omitempty"`      // planned start; none is now
+	Until     *time.Time       `json:"until,omitempty"`     // none is "end unknown"
+	EndKind   string           `json:"endKind,omitempty"`   // confirmed or estimated
+	Reason    string           `json:"reason,omitempty"`    // a cause: fire, technical-fault, roadworks, event, ...
+	Text      string           `json:"text,omitempty"`      // a sentence for the public
+	Lang      string           `json:"lang,omitempty"`      // of text; empty is the party's
+	Incident  string           `json:"incident,omitempty"`  // joins this closure to an incident
+	Role      hansa.Role       `json:"role,omitempty"`      // closure unless said
+	EndRule   string           `json:"endRule,omitempty"`   // at-planned-end ends it without another word
+	Dataset   string           `json:"dataset,omitempty"`   // id or name; needed when the party has several of situations
+	Test      bool             `json:"test,omitzero"`       // marked as a test
+	RequestID string           `json:"requestId,omitempty"` // repeats with the same id make one closure
 }
 
 // ChangeOrder changes a closure.

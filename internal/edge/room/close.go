@@ -157,7 +157,7 @@ func (r *Room) chosen(p *closeForm, c *Choice, at string, o Closing) {
 		p.Already = append(p.Already, alreadyRow{x.ID, x.Name, line(x, p.now, p.zone)})
 	}
 	p.P = r.build(&l, ask{theme: p.Theme, only: true})
-	p.ViewBox, p.OnMap = r.base.around(c.Place.Geometry)
+	p.ViewBox, p.OnMap = r.base.Load().around(c.Place.Geometry)
 }
 
 // close publishes what the form says. Its button is the one confirmation.

@@ -173,7 +173,7 @@ func (r *Room) closureSheet(w http.ResponseWriter, req *http.Request, by hansa.A
 	for _, v := range versions {
 		p.Versions = append(p.Versions, versionRow{When: p.when(v.At), Machine: v.At.In(p.zone).Format(time.RFC3339), Who: v.Who, Says: v.Says, Text: v.Text})
 	}
-	p.ViewBox, p.OnMap = r.base.around(c.Geometry)
+	p.ViewBox, p.OnMap = r.base.Load().around(c.Geometry)
 	end := c.End
 	if end.Before(p.now) {
 		end = p.now

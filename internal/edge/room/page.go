@@ -77,7 +77,7 @@ func (r *Room) build(l *Live, a ask) *page {
 	p := &page{
 		City: l.City, Zone: words.Zone(l.Now, l.Zone), Clock: words.ClockSeconds(l.Now, l.Zone), Day: words.Day(l.Now, l.Zone),
 		NowMilli: l.Now.UnixMilli(), Factor: l.Factor, Theme: a.theme, Drawn: words.ClockSeconds(l.Now, l.Zone), ask: a,
-		Base: r.base.markup, ViewBox: r.base.viewBox(), Attribution: r.base.attribution,
+		Base: r.base.Load().markup, ViewBox: r.base.Load().viewBox(), Attribution: r.base.Load().attribution,
 	}
 	if p.Factor == 0 {
 		p.Factor = 1
@@ -109,7 +109,7 @@ func (r *Room) build(l *Live, a ask) *page {
 	}
 	p.allOpen(l)
 	p.choose(l)
-	p.Overlay = r.base.overlay(p)
+	p.Overlay = r.base.Load().overlay(p)
 	return p
 }
 

@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/hansa-exchange/hansa"
@@ -38,7 +39,7 @@ type Config struct {
 // Room serves the pages. Its methods may be called by many at once.
 type Room struct {
 	cfg    Config
-	base   *ground
+	base   atomic.Pointer[ground]
 	assets *assets
 	pages  *template.Template
 	views  *views
@@ -66,7 +67,19 @@ func New(cfg Config) (*Room, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Room{cfg: cfg, base: base, assets: a, pages: pages, views: newViews(), cross: http.NewCrossOriginProtection()}, nil
+	r := &Room{cfg: cfg, assets: a, pages: pages, views: newViews(), cross: http.NewCrossOriginProtection()}
+	r.base.Store(base)
+	return r, nil
+}
+
+// Redraw gives the pages another base map; those that are open keep theirs until
+// they are loaded again.
+func (r *Room) Redraw(d Drawing) error {
+	base, err := survey(d, r.pages)
+	if err == nil {
+		r.base.Store(base)
+	}
+	return err
 }
 
 // Routes lists the ways in. They ask for no right of the common kind: the room
