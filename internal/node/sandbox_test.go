@@ -327,7 +327,6 @@ func navigate(t *testing.T, by string, format hansa.Format, drops bool) (report 
 		return report, err
 	}
 	at := ln.Addr().String()
-	_ = ln.Close() // the navigator takes it
 	within := 3 * time.Second
 	if drops {
 		within = time.Second
@@ -342,7 +341,7 @@ func navigate(t *testing.T, by string, format hansa.Format, drops bool) (report 
 	defer wg.Wait()
 	defer stop()
 	wg.Go(func() {
-		e := Navigate(ctx, &NavigatorConfig{Exchange: access.URL, Flow: access.Flow, Token: access.Token, By: by, Format: format, Purpose: "navigation", Listen: at, Every: 100 * time.Millisecond, Client: http.DefaultClient}, func(string) {}, func(says string) {
+		e := Navigate(ctx, &NavigatorConfig{Exchange: access.URL, Flow: access.Flow, Token: access.Token, By: by, Format: format, Purpose: "navigation", Listener: ln, Every: 100 * time.Millisecond, Client: http.DefaultClient}, func(string) {}, func(says string) {
 			if id, ok := strings.CutPrefix(says, "shows "); ok && drops {
 				id, _, _ = strings.Cut(id, ",")
 				wg.Go(func() { drop(ctx, at, id) })

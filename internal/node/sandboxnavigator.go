@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"net"
 	"net/http"
 	"time"
 
@@ -18,6 +19,7 @@ type NavigatorConfig struct {
 	Format   hansa.Format // in which it takes closures
 	Purpose  hansa.Purpose
 	Listen   string        // host:port of loopback, for its list and its webhook
+	Listener net.Listener  // in place of Listen
 	Lag      time.Duration // from having a closure to showing it
 	Every    time.Duration // between two polls
 	Quiet    bool          // send no receipts; the list speaks (poll alone)
@@ -38,10 +40,14 @@ func Navigate(ctx context.Context, cfg *NavigatorConfig, ready, tell func(string
 	r := demo.NewReceiver(demo.Cast{Name: "navigator", Title: "Navigator", Manner: manner, Format: cfg.Format, Purpose: cfg.Purpose, Lag: cfg.Lag, Every: cfg.Every}, demo.Stage{
 		Exchange: cfg.Exchange, Flow: cfg.Flow, Token: cfg.Token, Now: func() time.Time { return began.Add(time.Since(began)) }, Factor: func() float64 { return 1 }, Client: cfg.Client, Tell: tell,
 	})
-	at, err := r.Listen(ctx, cfg.Listen)
-	if err != nil {
-		return err
+	if cfg.Listener == nil {
+		ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.Listen)
+		if err != nil {
+			return err
+		}
+		cfg.Listener = ln
 	}
-	ready("http://" + at)
+	r.Use(cfg.Listener)
+	ready("http://" + cfg.Listener.Addr().String())
 	return r.Run(ctx)
 }

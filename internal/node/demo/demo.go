@@ -73,7 +73,8 @@ type Stage struct {
 type Receiver struct {
 	Cast
 	stage Stage
-	addr  string // of its own server, host:port
+	ln    net.Listener // of its own server; nil is none
+	addr  string       // of that, host:port
 
 	mu     sync.Mutex // guards all below
 	shown  map[string]shownItem
@@ -160,16 +161,13 @@ func (r *Receiver) failed(format string, args ...any) {
 func (r *Receiver) Run(ctx context.Context) error {
 	var busy sync.WaitGroup
 	defer busy.Wait()
-	if r.addr == "" && (r.Manner == Prompt || r.Manner == Listing) {
-		r.addr = "127.0.0.1:0"
-	}
-	if r.addr != "" {
-		ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", r.addr)
-		if err != nil {
+	if r.ln == nil && (r.Manner == Prompt || r.Manner == Listing) {
+		if _, err := r.Listen(ctx, "127.0.0.1:0"); err != nil {
 			return err
 		}
-		r.addr = ln.Addr().String()
-		busy.Go(func() { r.serve(ctx, ln, r.door(ctx, &busy)) })
+	}
+	if r.ln != nil {
+		busy.Go(func() { r.serve(ctx, r.ln, r.door(ctx, &busy)) })
 	}
 	switch r.Manner {
 	case Prompt:

@@ -153,15 +153,18 @@ func challengeOf(top string, data any) string {
 // Listen fixes the address, of loopback, that the receiver will listen on, and
 // returns it; port 0 takes a free one. A receiver with an address is called there:
 // POST /hook takes events, POST /drop?record=ID drops a record without a word, and
-// GET of anything else reads the list of what it shows.
+// GET of anything else reads the list of what it shows. Run closes it.
 func (r *Receiver) Listen(ctx context.Context, at string) (string, error) {
 	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", at)
 	if err != nil {
 		return "", err
 	}
-	r.addr = ln.Addr().String()
-	return r.addr, ln.Close()
+	r.Use(ln)
+	return r.addr, nil
 }
+
+// Use lets the receiver listen on ln, as after [Receiver.Listen].
+func (r *Receiver) Use(ln net.Listener) { r.ln, r.addr = ln, ln.Addr().String() }
 
 // door is what the receiver answers at its own address.
 func (r *Receiver) door(ctx context.Context, busy *sync.WaitGroup) http.Handler {
