@@ -43,13 +43,14 @@ func TestUpgradeKilled(t *testing.T) {
 	w := newProcess(t)
 	plain := filepath.Join(w.dir, "plain")
 	address := unpackEarlier(t, plain)
-	calls := bytes.Count(traced(t, w.bin, plain, address, ""), []byte("("))
+	calls := busiest(traced(t, w.bin, plain, address, ""))
 	want := shownBy(t, w.bin, plain, address)
 	if calls < 20 || len(want) == 0 {
 		t.Fatalf("the upgrade made %d calls and shows %v: the run does not count", calls, want)
 	}
-	killed := 0
-	for i := range stops() {
+	killed, tries := 0, 0
+	for ; killed < stops() && tries < 8*stops(); tries++ { // a call that another thread makes is not the same one
+		i := tries
 		dir := filepath.Join(w.dir, "stop-"+strconv.Itoa(i))
 		address := unpackEarlier(t, dir)
 		at := 1 + rand.IntN(calls)
@@ -67,10 +68,22 @@ func TestUpgradeKilled(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	t.Logf("%d kills at %d calls, %d upgrades went on, %d records shown each time, 0 lost", killed, calls, stops(), len(want))
-	if killed < stops()/2 {
-		t.Errorf("%d of %d were killed: the run does not count", killed, stops())
+	t.Logf("%d kills in %d upgrades of %d calls, each went on, %d records shown each time, 0 lost", killed, tries, calls, len(want))
+	if killed < stops() {
+		t.Errorf("%d of %d upgrades were killed: the run does not count", killed, tries)
 	}
+}
+
+// busiest is how many of the calls the thread with the most made: strace counts for
+// each thread alone.
+func busiest(trace []byte) (most int) {
+	count := map[string]int{}
+	for line := range strings.Lines(string(trace)) {
+		thread, _, _ := strings.Cut(line, " ")
+		count[thread]++
+		most = max(most, count[thread])
+	}
+	return most
 }
 
 // unpackEarlier makes the folder of the earlier build, at an address of its own.

@@ -25,7 +25,7 @@ type town struct {
 	give, one, two, read string // secrets
 }
 
-func newTown(t *testing.T) *town {
+func newTown(t testing.TB) *town {
 	t.Helper()
 	n, err := Open(t.Context(), Config{Data: filepath.Join(t.TempDir(), "n"), Origin: "town.example", Version: "test", Own: "did:web:city", Log: slog.New(slog.DiscardHandler)})
 	if err != nil {

@@ -12,6 +12,12 @@ import (
 // mapped is a town whose city knows two places.
 func mapped(t *testing.T) *town {
 	t.Helper()
+	return mappedTown(t)
+}
+
+// mappedTown is a town with three named places.
+func mappedTown(t testing.TB) *town {
+	t.Helper()
 	w := newTown(t)
 	list, err := readPlaces(strings.NewReader(`{"type":"FeatureCollection","features":[
 {"type":"Feature","properties":{"id":"ooster","name":"Oostertunnel","kind":"tunnel","direction":"both","number":"S100"},"geometry":{"type":"LineString","coordinates":[[4.9,52.37],[4.91,52.38]]}},

@@ -18,7 +18,8 @@ const (
 	WatchersMax  = 2000                   // browsers at once
 	viewsMax     = 256                    // distinct views kept rendered
 	beatEvery    = 5 * time.Second        // a page without a patch is brought up to date
-	gatherFor    = 200 * time.Millisecond // changes close together are one patch
+	gatherFor    = 200 * time.Millisecond // at least so long between two patches
+	settleFor    = 20 * time.Millisecond  // what belongs to one change comes together
 	writeTimeout = 10 * time.Second       // for one patch to one browser
 )
 
@@ -137,6 +138,7 @@ func (r *Room) stream(w http.ResponseWriter, req *http.Request, by hansa.Actor) 
 			return nil // the browser has gone
 		}
 		alarms = page.alarms
+		last := r.cfg.Now()
 		select {
 		case <-req.Context().Done():
 			return nil
@@ -144,7 +146,7 @@ func (r *Room) stream(w http.ResponseWriter, req *http.Request, by hansa.Actor) 
 			continue
 		case <-change:
 		}
-		gather.Reset(gatherFor)
+		gather.Reset(max(settleFor, gatherFor-r.cfg.Now().Sub(last)))
 		select {
 		case <-req.Context().Done():
 			return nil
