@@ -44,8 +44,18 @@ const leastAcked = 100
 // key and a checkpoint saved before.
 func TestKill(t *testing.T) {
 	w := newProcess(t)
-	total := 0
-	for range rounds(t) {
+	total, plain := 0, w.dir
+	for i := range rounds(t) {
+		if i > 0 && i%freshEvery == 0 { // each check reads all that there is
+			w.prove(t)
+			old := w.dir
+			w.fresh(t, plain, strconv.Itoa(i))
+			if old != plain {
+				if err := os.RemoveAll(old); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
 		total += w.round(t)
 		if bad := w.check(t); len(bad) > 0 {
 			t.Fatalf("after %d acknowledged records: %s", total, strings.Join(bad, "; "))
@@ -57,6 +67,9 @@ func TestKill(t *testing.T) {
 		t.Errorf("%d records in %d rounds: too few for the run to count", total, rounds(t))
 	}
 }
+
+// freshEvery is after how many kills a node begins anew.
+const freshEvery = 50
 
 // TestKillControl kills a build that acknowledges before the commit, and wants the
 // loss to be noticed.
