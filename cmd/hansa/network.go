@@ -52,7 +52,7 @@ func (cmd *networkImportCmd) Run(ctx context.Context, g *globals, p *printer) er
 		}
 	}
 	if !p.json {
-		p.say("%d places: %d new, %d changed, %d removed, %d as they were.", would.Places, len(would.Added), len(would.Changed), len(would.Removed), would.Unchanged)
+		p.say("%d places: %d new, %d changed, %d removed, %d as they were.", would.Places, would.New, would.Different, would.Gone, would.Unchanged)
 		for _, id := range would.Removed[:min(10, len(would.Removed))] {
 			p.say("  removed %s", clean(id))
 		}
@@ -61,7 +61,7 @@ func (cmd *networkImportCmd) Run(ctx context.Context, g *globals, p *printer) er
 	if cmd.DryRun {
 		return nil
 	}
-	if len(would.Added)+len(would.Changed)+len(would.Removed) > 0 {
+	if would.New+would.Different+would.Gone > 0 {
 		if err := p.ask(g, "Import it? [y/N] "); err != nil {
 			return err
 		}
@@ -85,7 +85,8 @@ func findingsLine(list []hansa.Finding, file string) string {
 	if len(list) == 0 {
 		return "Nothing in it looks wrong."
 	}
-	return fmt.Sprintf("%d things may be wrong: hansa network check %s", len(list), quoted(file))
+	more := map[bool]string{true: " or more"}[len(list) >= 1000]
+	return fmt.Sprintf("%d%s things may be wrong: hansa network check %s", len(list), more, quoted(file))
 }
 
 func setNetwork(ctx context.Context, c *client, b []byte, query string) (out api.NetworkChange, err error) {

@@ -136,8 +136,10 @@ func (r roads) compare(ctx context.Context, by hansa.Actor, places []hansa.Place
 		}
 		switch was, ok := before[places[i].ID]; {
 		case !ok:
+			out.New++
 			add(&out.Added, places[i].ID)
 		case !bytes.Equal(was, now):
+			out.Different++
 			add(&out.Changed, places[i].ID)
 		default:
 			out.Unchanged++
@@ -155,6 +157,7 @@ func (r roads) compare(ctx context.Context, by hansa.Actor, places []hansa.Place
 		}
 	}
 	for id := range before {
+		out.Gone++
 		add(&out.Removed, id)
 		if used[id] {
 			add(&out.InUse, id)

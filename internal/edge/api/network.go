@@ -14,6 +14,9 @@ const NetworkBytesMax = 64 << 20
 // NetworkChange is what an import of a network does, or would do.
 type NetworkChange struct {
 	Places    int             `json:"places"`
+	New       int             `json:"new"`
+	Different int             `json:"different"`
+	Gone      int             `json:"gone"`
 	Added     []string        `json:"added"` // ids, at most 1,000 of each list
 	Changed   []string        `json:"changed"`
 	Removed   []string        `json:"removed"`
