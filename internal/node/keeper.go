@@ -43,7 +43,7 @@ func (k kept) Deliveries(ctx context.Context, by hansa.Actor, state, id string) 
 		}
 		out.List = append(out.List, k.shownDelivery(ctx, by, &all.Deliveries[i], names))
 	}
-	out.More = all.More
+	out.More, out.Counts = all.More, all.Counts
 	for _, h := range all.Handovers[:min(len(all.Handovers), deliveriesShown)] {
 		out.Handovers = append(out.Handovers, room.Handover{At: h.At, Party: k.n.party(h.Party).Title, Flow: k.flowName(h.Flow), How: h.How, Bytes: h.Bytes})
 	}

@@ -79,7 +79,7 @@ func (o operator) Datasets(ctx context.Context, by hansa.Actor) ([]hansa.Dataset
 // Deliveries lists webhook deliveries and hand-overs that by may see: the receiver
 // its own, the giver those of its flows.
 func (o operator) Deliveries(ctx context.Context, by hansa.Actor, q api.DeliveryQuery) (api.Deliveries, error) {
-	out := api.Deliveries{Deliveries: []api.Delivery{}, Handovers: []api.Handover{}}
+	out := api.Deliveries{Deliveries: []api.Delivery{}, Handovers: []api.Handover{}, Counts: map[string]int{}}
 	subs, err := o.n.deliver.Subscriptions(ctx, by, q.Flow)
 	if err != nil {
 		return out, err
@@ -94,6 +94,7 @@ func (o operator) Deliveries(ctx context.Context, by hansa.Actor, q api.Delivery
 		}
 		for i := range list {
 			x := &list[i]
+			out.Counts[string(x.State)]++
 			if q.State != "" && string(x.State) != q.State || q.ID != "" && x.ID != q.ID {
 				continue
 			}

@@ -5,6 +5,9 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/go-json-experiment/json"
 
 	"github.com/hansa-exchange/hansa"
 )
@@ -79,6 +82,41 @@ func TestCloseByForm(t *testing.T) {
 	planned := between(t, loc, "→ ", "?")
 	b.want("GET", planned, nil, 200, "Planned", "It does not happen", "&lt;script&gt;alert(2)")
 	b.want("POST", planned+"/withdraw", url.Values{}, 303)
+}
+
+// TestPlannedEndPassed: what is still said to be closed after its planned end asks on
+// the list and on the situation whether it is open, and stops asking once it is told.
+func TestPlannedEndPassed(t *testing.T) {
+	w := mapped(t)
+	b, _ := w.come(t, "city", "Desk 3", hansa.RoleController)
+	asks := func(want bool) {
+		t.Helper()
+		for path, says := range map[string]string{"/closures": "A planned end has passed.", "/live": "The planned end of closure 1 has passed."} {
+			if page := b.want("GET", path, nil, 200); strings.Contains(page, says) != want || strings.Contains(page, `<a href="/closures/a"><b>`) != (want && path == "/live") {
+				t.Errorf("%s says %q: %v, want %v", path, says, !want, want)
+			}
+		}
+	}
+	now := time.Now().UTC()
+	say := func(end time.Time) {
+		t.Helper()
+		var doc map[string]any
+		if err := json.Unmarshal([]byte(goodRecord), &doc); err != nil {
+			t.Fatal(err)
+		}
+		doc["situation"].(map[string]any)["end"] = end.Format(time.RFC3339)
+		body, err := json.Marshal(doc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if code, answer := w.ask(t, http.MethodPost, "/data/v1/datasets/closures/records", "Bearer "+w.give, "application/json", string(body)); code != http.StatusOK || !strings.Contains(answer, `"accepted":1`) {
+			t.Fatalf("publish: %d %s", code, answer)
+		}
+	}
+	say(now.Add(-time.Hour))
+	asks(true)
+	b.want("POST", "/closures/a/extend", url.Values{"until": {"2099-01-01T10:00"}}, 303)
+	asks(false)
 }
 
 // TestPagesByRole: each page opens to whoever holds its right, tells others in words

@@ -127,6 +127,8 @@ type Deliveries struct {
 	Deliveries []Delivery `json:"deliveries"`
 	Handovers  []Handover `json:"handovers"`
 	More       int        `json:"more"` // how many were left out
+	// Counts is how many there are in each state, whichever State was asked for.
+	Counts map[string]int `json:"-"`
 }
 
 // Explained says for one flow who would get a record, and why not.

@@ -22,7 +22,10 @@ type alarm struct {
 	Word  string // the level in words
 	Lead  string // who and what, in bold
 	Text  string
+	Href  string // where to act; empty where nobody here can
 	since time.Time
+
+	closure string // the one that it asks about, if it is one
 }
 
 // cause gathers what goes wrong in one way at one receiver.
@@ -42,6 +45,9 @@ func alarms(items []item, l *Live) []alarm {
 		c := items[i].c
 		for _, says := range c.Contradicts {
 			all = append(all, alarm{Key: "differ " + c.ID + says, Level: "high", Word: "High", Lead: "Sources differ on closure " + strconv.Itoa(items[i].Number) + ".", Text: sentence(says), since: c.from()})
+		}
+		if overdue(c, l.Now) {
+			all = append(all, alarm{Key: "overdue " + c.ID, Level: "med", Word: "Medium", Lead: "The planned end of closure " + strconv.Itoa(items[i].Number) + " has passed.", Text: "Is the road open? Reopen it or move the end.", closure: c.ID, since: c.End})
 		}
 		for k := range items[i].stands {
 			s := &items[i].stands[k]

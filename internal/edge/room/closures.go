@@ -70,7 +70,7 @@ type Amendment struct {
 // closuresPage is all that the template closures needs.
 type closuresPage struct {
 	shell
-	Rows          []closureRow
+	Rows, Overdue []closureRow
 	Line          *timeLine
 	Ended         bool
 	May           bool
@@ -87,6 +87,7 @@ type closureRow struct {
 	Badge                      string
 	Number                     int
 	Test                       bool
+	Overdue                    bool // its planned end has passed
 }
 
 func (r *Room) closuresPage(w http.ResponseWriter, req *http.Request, by hansa.Actor) error {
@@ -106,7 +107,7 @@ func (r *Room) closuresPage(w http.ResponseWriter, req *http.Request, by hansa.A
 		c := it.c
 		it.Current = false
 		doc.Closures = append(doc.Closures, closureJSON(it))
-		row := closureRow{ID: c.ID, Name: it.Name, Why: phrase(c.Cause), Badge: it.Badge, Number: it.Number, Test: it.Test, Live: it.Sum.Text, LiveTone: it.Sum.Tone}
+		row := closureRow{ID: c.ID, Name: it.Name, Why: phrase(c.Cause), Badge: it.Badge, Number: it.Number, Test: it.Test, Live: it.Sum.Text, LiveTone: it.Sum.Tone, Overdue: overdue(c, l.Now)}
 		row.State, row.Tone = state(c)
 		row.Since = p.when(c.began())
 		switch {
@@ -119,6 +120,9 @@ func (r *Room) closuresPage(w http.ResponseWriter, req *http.Request, by hansa.A
 			} else {
 				p.Active++
 			}
+		}
+		if row.Overdue {
+			p.Overdue = append(p.Overdue, row)
 		}
 		p.Rows = append(p.Rows, row)
 	}
@@ -177,9 +181,9 @@ func (r *Room) closureSheet(w http.ResponseWriter, req *http.Request, by hansa.A
 	end := c.End
 	if end.Before(p.now) {
 		end = p.now
-		if !c.End.IsZero() && !p.Over && !p.Planned {
-			p.EndsSoon = p.when(c.End)
-		}
+	}
+	if overdue(c, p.now) {
+		p.EndsSoon = p.when(c.End)
 	}
 	p.Until, p.Now = localTime(end.Add(time.Hour), p.zone), localTime(p.now, p.zone)
 	if !p.Over {

@@ -17,6 +17,8 @@ import (
 type Deliveries struct {
 	List []Delivery `json:"deliveries"`
 	More int        `json:"more"`
+	// Counts is how many there are in each state, whichever are listed.
+	Counts map[string]int `json:"counts"`
 	// Handovers are what readers fetched themselves, the newest first.
 	Handovers []Handover `json:"handovers"`
 	Address   string     `json:"-"` // of the node, for the lines to copy
@@ -70,6 +72,7 @@ type deliveriesPage struct {
 
 type filter struct {
 	Href, Word string
+	Count      int
 	Here       bool
 }
 
@@ -100,16 +103,20 @@ func (r *Room) deliveriesSheet(w http.ResponseWriter, req *http.Request, by hans
 	if req.URL.Query().Get("done") == "replay" {
 		p.Note = "It was sent again. The newest attempt says how it went."
 	}
-	for _, f := range [][2]string{{"", "All"}, {"waiting", "Waiting"}, {"delivered", "Delivered"}, {"parked", "Parked"}} {
-		href := "/deliveries"
-		if f[0] != "" {
-			href += "?state=" + f[0]
-		}
-		p.Filters = append(p.Filters, filter{href, f[1], f[0] == state})
-	}
 	d, err := r.cfg.Keeper.Deliveries(req.Context(), by, state, "")
 	if err != nil {
 		return err
+	}
+	total := 0
+	for _, n := range d.Counts {
+		total += n
+	}
+	for _, f := range [][2]string{{"", "All"}, {"waiting", "Waiting"}, {"delivered", "Delivered"}, {"parked", "Parked"}} {
+		href, count := "/deliveries", total
+		if f[0] != "" {
+			href, count = href+"?state="+f[0], d.Counts[f[0]]
+		}
+		p.Filters = append(p.Filters, filter{href, f[1], count, f[0] == state})
 	}
 	for i := range d.List {
 		p.Rows = append(p.Rows, p.row(&d.List[i]))

@@ -182,6 +182,11 @@ func planned(c *Closure) bool {
 	return c.Lifecycle == hansa.Planned || c.Lifecycle == hansa.Confirmed || c.Lifecycle == hansa.Draft
 }
 
+// overdue reports whether c is still said to be closed after its planned end.
+func overdue(c *Closure, now time.Time) bool {
+	return !ended(c) && !planned(c) && !c.End.IsZero() && c.End.Before(now)
+}
+
 // from is when the ladder of c begins.
 func (c *Closure) from() time.Time {
 	if !c.Published.IsZero() {

@@ -96,6 +96,11 @@ func (r *Room) build(l *Live, a ask) *page {
 	p.Feeds = feeds(l)
 	all := alarms(p.Items, l)
 	p.Alarms = all[:min(len(all), alarmsMax)]
+	for i := range p.Alarms {
+		if id := p.Alarms[i].closure; id != "" && r.cfg.Desk != nil {
+			p.Alarms[i].Href = "/closures/" + url.PathEscape(id)
+		}
+	}
 	p.MoreAlarms = len(all) - len(p.Alarms)
 	if len(all) > 0 {
 		p.AlarmWord = words.Count(len(all), "alarm", "alarms")
