@@ -269,6 +269,10 @@ func (h *harbour) filled() []string {
 		h.Fatal(err)
 	}
 	h.wait(`"status":500`, "/api/v1/deliveries")
+	over := strings.NewReplacer(`"id":"a"`, `"id":"over"`, `"endKind":`, `"end":"2026-11-23T11:00:00Z","endKind":`).Replace(goodRecord)
+	if code, body := h.ask(h.T, http.MethodPost, "/data/v1/datasets/closures/records", "Bearer "+h.give, "application/json", over); code != http.StatusOK || !strings.Contains(body, `"accepted":1`) {
+		h.Fatalf("publish: %d %s", code, body)
+	}
 	file := h.TempDir() + "/closures.ndjson"
 	if err := os.WriteFile(file, []byte(goodRecord+"\n"), 0o600); err != nil {
 		h.Fatal(err)
