@@ -15,6 +15,8 @@ type partiesCmd struct {
 	List        partiesListCmd        `cmd:"" default:"1" help:"List the parties that you deal with; the operator sees all."`
 	Add         partiesAddCmd         `cmd:"" help:"Add a party to this node."`
 	Show        partiesShowCmd        `cmd:"" help:"Show one party."`
+	Change      partiesChangeCmd      `cmd:"" help:"Change what a party is called, or add a host of its."`
+	Revoke      partiesRevokeCmd      `cmd:"" help:"End a party's users and credentials at once, and pause its flows."`
 	Invite      partiesInviteCmd      `cmd:"" help:"Make a link by which an organisation comes in."`
 	Invitations partiesInvitationsCmd `cmd:"" help:"List invitations."`
 	Uninvite    partiesUninviteCmd    `cmd:"" help:"Take an invitation back."`
@@ -85,6 +87,62 @@ func (cmd *partiesAddCmd) Run(ctx context.Context, g *globals, p *printer) error
 	}
 	p.say("%s is a party of this node: %s", x.Name, x.ID)
 	p.say("Next: hansa credentials add main --party %s", x.Name)
+	return nil
+}
+
+type partiesChangeCmd struct {
+	Name    string   `arg:"" help:"Its name or DID."`
+	Title   string   `help:"Its name as people read it."`
+	Kind    string   `help:"city, public-body, company or intermediary." enum:"city,public-body,company,intermediary," default:""`
+	Zone    string   `help:"Its time zone." placeholder:"Europe/Amsterdam"`
+	Contact string   `help:"An address of a desk, not of a person." placeholder:"MAIL"`
+	Share   float64  `help:"Its declared share of routed trips, 0 to 1."`
+	Host    []string `help:"One more host where its webhooks and lists may be called, over https. May be repeated."`
+}
+
+func (partiesChangeCmd) examples() []string {
+	return []string{"hansa parties change navco --host hooks.navco.example", "hansa parties change navco --share 0.34 --contact desk@navco.example"}
+}
+
+func (cmd *partiesChangeCmd) Run(ctx context.Context, g *globals, p *printer) error {
+	c, err := g.connect(p)
+	if err != nil {
+		return err
+	}
+	var x hansa.Party
+	o := api.PartyOrder{Title: cmd.Title, Kind: hansa.PartyKind(cmd.Kind), Zone: cmd.Zone, Contact: cmd.Contact, Share: cmd.Share, Hosts: cmd.Host}
+	if err := c.do(ctx, "POST", "/api/v1/parties/"+url.PathEscape(cmd.Name), o, &x); err != nil {
+		return err
+	}
+	if done, err := p.show(x); done {
+		return err
+	}
+	p.say("%s is changed.", x.Name)
+	return nil
+}
+
+type partiesRevokeCmd struct {
+	Name string `arg:"" help:"Its name or DID."`
+}
+
+func (partiesRevokeCmd) examples() []string { return []string{"hansa parties revoke navco"} }
+
+func (cmd *partiesRevokeCmd) Run(ctx context.Context, g *globals, p *printer) error {
+	c, err := g.connect(p)
+	if err != nil {
+		return err
+	}
+	if err := p.ask(g, "End every user and credential of "+clean(cmd.Name)+", and pause its flows? [y/N] "); err != nil {
+		return err
+	}
+	var out api.Ended
+	if err := c.do(ctx, "POST", "/api/v1/parties/"+url.PathEscape(cmd.Name)+"/revoke", struct{}{}, &out); err != nil {
+		return err
+	}
+	if done, err := p.show(out); done {
+		return err
+	}
+	p.say("%s: %d users and %d credentials have ended, %d flows are paused. What was exchanged, and its proof, stay.", out.Party, out.Users, out.Credentials, out.Flows)
 	return nil
 }
 

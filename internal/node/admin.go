@@ -65,6 +65,34 @@ func (a admins) AddParty(ctx context.Context, by hansa.Actor, o api.PartyOrder) 
 	if p.ID == "" {
 		p.ID = hansa.PartyID("did:web:" + strings.ReplaceAll(a.n.cfg.Origin, ":", "%3A") + ":parties:" + p.Name)
 	}
+	return a.keepParty(ctx, by, p, o.Hosts, "party-added", a.n.trust.AddParty)
+}
+
+func (a admins) ChangeParty(ctx context.Context, by hansa.Actor, name string, o api.PartyOrder) (hansa.Party, error) {
+	p, err := a.n.partyFor(by, name)
+	switch {
+	case err != nil:
+		return p, err
+	case o.Name != "" && o.Name != p.Name:
+		return p, hansa.Fielded("/name", "a party's name stands in addresses and does not change")
+	case o.ID != "" && o.ID != p.ID:
+		return p, hansa.Fielded("/id", "a party's id does not change")
+	}
+	p.Title, p.Contact, p.Zone = first(o.Title, p.Title), first(o.Contact, p.Contact), first(o.Zone, p.Zone)
+	if o.Kind != "" {
+		p.Kind = o.Kind
+	}
+	if o.Share != 0 {
+		p.Share = o.Share
+	}
+	if len(o.Languages) > 0 {
+		p.Languages = o.Languages
+	}
+	return a.keepParty(ctx, by, p, o.Hosts, "party-changed", a.n.trust.ChangeParty)
+}
+
+// keepParty checks a party with its hosts, and stores them.
+func (a admins) keepParty(ctx context.Context, by hansa.Actor, p hansa.Party, hosts []string, act string, store func(hansa.Tx, hansa.Party) (hansa.Party, error)) (hansa.Party, error) {
 	switch {
 	case !strings.HasPrefix(string(p.ID), "did:"):
 		return p, hansa.Fielded("/id", "a party's id is a DID, such as did:web:navco.example, not %q", p.ID)
@@ -74,26 +102,83 @@ func (a admins) AddParty(ctx context.Context, by hansa.Actor, o api.PartyOrder) 
 	if _, err := time.LoadLocation(p.Zone); err != nil {
 		return p, hansa.Fielded("/zone", "there is no time zone %q", p.Zone).WithHint("write one like Europe/Amsterdam")
 	}
-	for _, h := range o.Hosts {
+	for _, h := range hosts {
 		if err := a.n.client.Register(h); err != nil {
 			return p, hansa.Public(err).At("/hosts")
 		}
 	}
 	err := a.n.trust.Change(ctx, func(tx hansa.Tx) (err error) {
-		if p, err = a.n.trust.AddParty(tx, p); err != nil {
+		if p, err = store(tx, p); err != nil {
 			return err
 		}
-		for _, h := range o.Hosts {
+		for _, h := range hosts {
 			if err := saveHost(tx, h, p.ID); err != nil {
 				return err
 			}
 		}
-		return a.n.act(tx, by, p.ID, "party-added", p)
+		return a.n.act(tx, by, p.ID, act, p)
 	})
 	if err != nil {
 		return p, err
 	}
 	return p, a.n.load(ctx)
+}
+
+func (a admins) EndParty(ctx context.Context, by hansa.Actor, name string) (api.Ended, error) {
+	p, err := a.n.partyFor(by, name)
+	if err != nil {
+		return api.Ended{}, err
+	}
+	if p.ID == a.n.own {
+		return api.Ended{}, hansa.Errorf(hansa.Conflict, "%s is the node's own party: without it nobody operates the node", p.Name)
+	}
+	out := api.Ended{Party: p.Name}
+	users, err := a.n.trust.Users(ctx, p.ID)
+	if err != nil {
+		return out, err
+	}
+	keys, err := a.n.trust.Credentials(ctx, p.ID)
+	if err != nil {
+		return out, err
+	}
+	err = a.n.trust.Change(ctx, func(tx hansa.Tx) error {
+		out.Users, out.Credentials = 0, 0
+		for i := range users {
+			if users[i].Revoked.IsZero() {
+				if _, err := a.n.trust.RevokeUser(tx, by, users[i].ID); err != nil {
+					return err
+				}
+				out.Users++
+			}
+		}
+		for i := range keys {
+			if keys[i].Revoked.IsZero() {
+				if err := a.n.trust.Revoke(tx, p.ID, keys[i].ID); err != nil {
+					return err
+				}
+				out.Credentials++
+			}
+		}
+		return a.n.act(tx, by, p.ID, "party-ended", out)
+	})
+	if err != nil {
+		return out, err
+	}
+	flows, err := a.n.catalog.AllFlows(ctx)
+	if err != nil {
+		return out, err
+	}
+	for _, f := range flows {
+		if (f.From == p.ID || f.To == p.ID) && !f.Paused {
+			f.Paused = true
+			if _, err := a.saveFlow(ctx, by, f, "flow-paused"); err != nil {
+				return out, err
+			}
+			out.Flows++
+		}
+	}
+	a.n.changed.soon() // open pages look again, and end
+	return out, nil
 }
 
 func saveHost(tx hansa.Tx, host string, party hansa.PartyID) error {

@@ -59,10 +59,21 @@ func newTown(t testing.TB) *town {
 // manager makes a credential of the city that may manage, and returns its secret.
 func (w *town) manager(t *testing.T) string {
 	t.Helper()
+	return w.holder(t, hansa.RightManage, hansa.RightRead)
+}
+
+// administrator makes one that operates the node.
+func (w *town) administrator(t *testing.T) string {
+	t.Helper()
+	return w.holder(t, hansa.RightAdmin, hansa.RightManage, hansa.RightRead)
+}
+
+func (w *town) holder(t *testing.T, rights ...hansa.Right) string {
+	t.Helper()
 	secret := token()
 	if err := w.Apply(t.Context(), &Setup{
 		Parties:     []hansa.Party{{ID: "did:web:city", Name: "city", Title: "city", Kind: hansa.City, Hosted: true}},
-		Credentials: []trust.CredentialSpec{{Party: "did:web:city", Name: "manage", Kind: trust.Bearer, Rights: []hansa.Right{hansa.RightManage, hansa.RightRead}, Secret: trust.NewSecret(secret)}},
+		Credentials: []trust.CredentialSpec{{Party: "did:web:city", Name: "holder", Kind: trust.Bearer, Rights: rights, Secret: trust.NewSecret(secret)}},
 	}); err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,8 @@ package trust
 import (
 	"cmp"
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -46,6 +48,34 @@ func (r *Registry) AddParty(tx hansa.Tx, p hansa.Party) (hansa.Party, error) {
 	_, err = tx.Exec(`INSERT INTO trust_parties (id, name, opaque_id, doc, sum) VALUES (?, ?, ?, ?, ?)`,
 		string(p.ID), p.Name, p.OpaqueID, doc, sum)
 	if err != nil {
+		return p, fmt.Errorf("write party %s: %w", p.ID, err)
+	}
+	return p, nil
+}
+
+// ChangeParty stores what p says now under its id; its name, opaque id and since
+// when it is there stay.
+func (r *Registry) ChangeParty(tx hansa.Tx, p hansa.Party) (hansa.Party, error) {
+	var doc, sum []byte
+	err := tx.QueryRow(`SELECT doc, sum FROM trust_parties WHERE id = ?`, string(p.ID)).Scan(&doc, &sum)
+	if errors.Is(err, sql.ErrNoRows) {
+		return p, hansa.Errorf(hansa.NotFound, "there is no party %q on this node", p.ID)
+	}
+	if err != nil {
+		return p, fmt.Errorf("read party %s: %w", p.ID, err)
+	}
+	var old partyDoc
+	if err := unseal("party", doc, sum, &old, string(p.ID)); err != nil {
+		return p, err
+	}
+	p.Name, p.Since, p.OpaqueID = old.Name, old.Since, old.Opaque
+	if err := p.Validate(); err != nil {
+		return p, err
+	}
+	if doc, sum, err = seal(partyDoc{Party: p, Opaque: old.Opaque}, string(p.ID)); err != nil {
+		return p, err
+	}
+	if _, err := tx.Exec(`UPDATE trust_parties SET doc = ?, sum = ? WHERE id = ?`, doc, sum, string(p.ID)); err != nil {
 		return p, fmt.Errorf("write party %s: %w", p.ID, err)
 	}
 	return p, nil

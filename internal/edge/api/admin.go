@@ -26,6 +26,36 @@ type PartiesBody struct {
 	Parties []hansa.Party `json:"parties"`
 }
 
+// Ended is what ended with a party. Its records, evidence and name stay.
+type Ended struct {
+	Party       string `json:"party"`
+	Users       int    `json:"users"`
+	Credentials int    `json:"credentials"`
+	Flows       int    `json:"flows"` // paused
+}
+
+func (a *API) changeParty(w http.ResponseWriter, r *http.Request, by hansa.Actor) error {
+	var in PartyOrder
+	if err := readJSON(r, &in); err != nil {
+		return err
+	}
+	p, err := a.Admin.ChangeParty(r.Context(), by, r.PathValue("party"), in)
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, p)
+	return nil
+}
+
+func (a *API) endParty(w http.ResponseWriter, r *http.Request, by hansa.Actor) error {
+	out, err := a.Admin.EndParty(r.Context(), by, r.PathValue("party"))
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, out)
+	return nil
+}
+
 // Credential is what is known of a program's credential, and its secret once.
 type Credential struct {
 	ID         string          `json:"id"`
@@ -159,6 +189,10 @@ type TrialRecord struct {
 type Admin interface { //nolint:interfacebloat // one table of acts; splitting it would name nothing
 	Parties(ctx context.Context, by hansa.Actor) ([]hansa.Party, error)
 	AddParty(ctx context.Context, by hansa.Actor, o PartyOrder) (hansa.Party, error)
+	// ChangeParty changes what o says; what it leaves empty stays, hosts are added.
+	ChangeParty(ctx context.Context, by hansa.Actor, name string, o PartyOrder) (hansa.Party, error)
+	// EndParty ends its users and credentials, and pauses every flow from and to it.
+	EndParty(ctx context.Context, by hansa.Actor, name string) (Ended, error)
 	Credentials(ctx context.Context, by hansa.Actor, party string) ([]Credential, error)
 	AddCredential(ctx context.Context, by hansa.Actor, o CredentialOrder) (Credential, error)
 	RotateCredential(ctx context.Context, by hansa.Actor, id string, overlap time.Duration) (Credential, error)
@@ -186,6 +220,8 @@ func (a *API) adminEndpoints() []Endpoint {
 	return []Endpoint{
 		{Route: route("GET", "/parties", "node", "list the parties that the caller deals with", hansa.RightRead, 0), Serve: a.parties, Out: PartiesBody{}},
 		{Route: route("POST", "/parties", "node", "add a party to this node", hansa.RightAdmin, small), Serve: take(a, Admin.AddParty, http.StatusCreated), In: PartyOrder{}, Out: hansa.Party{}, Status: http.StatusCreated},
+		{Route: route("POST", "/parties/{party}", "node", "change a party of this node", hansa.RightAdmin, small), Serve: a.changeParty, In: PartyOrder{}, Out: hansa.Party{}},
+		{Route: route("POST", "/parties/{party}/revoke", "node", "end a party's users and credentials, and pause its flows", hansa.RightAdmin, small), Serve: a.endParty, Out: Ended{}},
 		{Route: route("GET", "/credentials", "node", "list a party's credentials", hansa.RightManage, 0), Serve: a.credentials, Out: CredentialsBody{}, Query: ofParty},
 		{Route: route("POST", "/credentials", "node", "issue a credential; its secret is shown once", hansa.RightManage, small), Serve: take(a, Admin.AddCredential, http.StatusCreated), In: CredentialOrder{}, Out: Credential{}, Status: http.StatusCreated},
 		{Route: route("POST", "/credentials/{credential}/rotate", "node", "replace a credential's secret", hansa.RightManage, small), Serve: a.rotate, In: RotateOrder{}, Out: Credential{}},
