@@ -55,7 +55,7 @@ func (r *Registry) AddParty(tx hansa.Tx, p hansa.Party) (hansa.Party, error) {
 
 // ChangeParty stores what p says now under its id; its name, opaque id and since
 // when it is there stay.
-func (r *Registry) ChangeParty(tx hansa.Tx, p hansa.Party) (hansa.Party, error) {
+func (*Registry) ChangeParty(tx hansa.Tx, p hansa.Party) (hansa.Party, error) {
 	var doc, sum []byte
 	err := tx.QueryRow(`SELECT doc, sum FROM trust_parties WHERE id = ?`, string(p.ID)).Scan(&doc, &sum)
 	if errors.Is(err, sql.ErrNoRows) {
