@@ -65,6 +65,7 @@ func (l *line) take(ctx context.Context, d *hansa.Dataset, recs []*hansa.Record,
 	refused := make([]error, len(recs))
 	good := make([]*hansa.Record, 0, len(recs))
 	var gone []*hansa.Record
+	box := l.node.around(d.Party)
 	for i, r := range recs {
 		if r.Kind != d.Kind {
 			refused[i] = hansa.Fielded("/kind", "the dataset %s holds %s, not %s", d.Name, d.Kind, r.Kind)
@@ -76,7 +77,7 @@ func (l *line) take(ctx context.Context, d *hansa.Dataset, recs []*hansa.Record,
 		if r.Provenance.Holder == "" {
 			r.Provenance.Holder = d.Holder
 		}
-		in := quality.Context{Now: now, Own: from == own}
+		in := quality.Context{Now: now, Own: from == own, Box: box}
 		if from == own && r.Kind == hansa.KindSituation {
 			if refused[i] = quality.Publication(r, in); refused[i] != nil {
 				continue

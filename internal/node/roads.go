@@ -35,6 +35,16 @@ func (n *Node) placesOf(party hansa.PartyID) []hansa.Place {
 	return nil
 }
 
+// around is where a party's records should lie; nil where nothing is known.
+func (n *Node) around(party hansa.PartyID) *[4]float64 {
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	if w := n.places[party]; w != nil {
+		return w.Around()
+	}
+	return nil
+}
+
 // feature is a place as a feature of GeoJSON (RFC 7946).
 type feature struct {
 	Type       string          `json:"type"`

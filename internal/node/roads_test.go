@@ -96,6 +96,11 @@ func TestNetwork(t *testing.T) {
 			t.Errorf("%s: %s, want %q", body, answer, want)
 		}
 	}
+	// What is published is held against where the city lies.
+	swapped := strings.NewReplacer(`"id":"a"`, `"id":"swapped"`, `[4.9,52.37],[4.91,52.38]`, `[52.37123,4.90123],[52.38123,4.91123]`).Replace(goodRecord)
+	if _, answer := w.ask(t, http.MethodPost, "/data/v1/datasets/closures/records", "Bearer "+w.give, "application/json", swapped); !strings.Contains(answer, "GEO-02") {
+		t.Errorf("swapped coordinates: %s", answer)
+	}
 	// What an open closure names stays, unless somebody insists.
 	fewer := `{"type":"FeatureCollection","features":[` + strings.Split(someRoads, "\n")[4]
 	put("", fewer, http.StatusConflict)

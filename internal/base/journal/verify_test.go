@@ -274,7 +274,7 @@ func TestBundleParts(t *testing.T) {
 // to the last hash: only what a counterparty saved tells.
 func TestRewrittenJournal(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(3, 4))
-	tries, noticed := 200, 0
+	tries, noticed := 500, 0
 	for range tries {
 		w := newWorld(t)
 		n := 2 + rnd.IntN(12)

@@ -66,18 +66,32 @@ func (n *Network) CheckLine(line []hansa.Position) error {
 	return nil
 }
 
-// near50km reports whether a position is within about half a degree of the network.
-func (n *Network) near50km(p hansa.Position) bool {
+// Around is where records of this city lie, with half a degree around it: west,
+// south, east, north. Nil when nothing is known.
+func (n *Network) Around() *[4]float64 {
 	low, high, ok := n.box()
 	if !ok {
-		return true
+		return nil
 	}
-	const margin = 0.5
-	return p[0] >= low[0]-margin && p[0] <= high[0]+margin && p[1] >= low[1]-margin && p[1] <= high[1]+margin
+	return &[4]float64{low[0] - margin, low[1] - margin, high[0] + margin, high[1] + margin}
+}
+
+// margin is in degrees: some 50 km.
+const margin = 0.5
+
+// near50km reports whether a position is within about half a degree of the network.
+func (n *Network) near50km(p hansa.Position) bool {
+	box := n.Around()
+	return box == nil || p[0] >= box[0] && p[1] >= box[1] && p[0] <= box[2] && p[1] <= box[3]
 }
 
 // box is where the network lies; false when it has no places.
 func (n *Network) box() (low, high hansa.Position, ok bool) {
+	n.measure.Do(func() { n.low, n.high = n.extent() })
+	return n.low, n.high, len(n.places) > 0
+}
+
+func (n *Network) extent() (low, high hansa.Position) {
 	low, high = hansa.Position{180, 90}, hansa.Position{-180, -90}
 	for i := range n.places {
 		for _, line := range n.places[i].Geometry.Lines {
@@ -87,5 +101,5 @@ func (n *Network) box() (low, high hansa.Position, ok bool) {
 			}
 		}
 	}
-	return low, high, len(n.places) > 0
+	return low, high
 }

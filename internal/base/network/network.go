@@ -36,6 +36,9 @@ type Network struct {
 
 	survey sync.Once // guards laid: what a drawn line is matched to
 	laid   *ground
+
+	measure   sync.Once // guards low and high: where the network lies
+	low, high hansa.Position
 }
 
 // New indexes places, in their order. Invalid names the place that has no id or
