@@ -378,7 +378,7 @@ func TestJSONFitsItsSchema(t *testing.T) {
 		}
 		written += strings.Count(b.String(), `"starttime"`)
 	})
-	if written < 20 {
+	if written < 20 && !testing.Short() {
 		t.Errorf("only %d incidents were written: the test proves little", written)
 	}
 }
@@ -405,7 +405,7 @@ func TestXMLFitsTheXSD(t *testing.T) {
 	if out, err := exec.CommandContext(t.Context(), lint, "--noout", "--nonet", "--schema", xsd, file).CombinedOutput(); err != nil {
 		t.Errorf("%v\n%.2000s", err, out)
 	}
-	if n := strings.Count(b.String(), "<incident "); n < 20 {
+	if n := strings.Count(b.String(), "<incident "); n < 20 && !testing.Short() {
 		t.Errorf("only %d incidents were written: the test proves little", n)
 	}
 	if err := xml.Unmarshal(b.Bytes(), new(struct{ XMLName xml.Name })); err != nil {

@@ -342,7 +342,7 @@ func TestFitsTheOfficialSchema(t *testing.T) {
 		}
 		written += n
 	})
-	if written < 20 {
+	if written < 20 && !testing.Short() {
 		t.Errorf("only %d features were written: the test proves little", written)
 	}
 }
