@@ -59,9 +59,10 @@ func TestBrowserKeyboard(t *testing.T) {
 	}
 	h.keys("ooster")
 	h.keys(kb.Enter)
-	h.sees("Oostertunnel")
+	h.at("q=ooster")
 	h.tabTo(`.picks a`)
 	h.keys(kb.Enter)
+	h.at("place=ooster")
 	h.do("the form", chromedp.WaitVisible(chromedp.CSS(`input[name="part"]`)))
 	h.tabTo(`input[name="part"]`)
 	h.keys(kb.ArrowDown)

@@ -188,10 +188,18 @@ func (h *harbour) open(path string) {
 	h.do("open "+path, chromedp.Navigate(h.url+path), chromedp.WaitVisible(chromedp.CSS("h1")))
 }
 
-// press clicks, and waits until the page that follows has its heading.
+// press clicks, and waits until the page that follows has been read.
 func (h *harbour) press(css string) {
 	h.Helper()
-	h.do("press "+css, chromedp.Click(chromedp.CSS(css)), chromedp.Sleep(150*time.Millisecond), chromedp.WaitVisible(chromedp.CSS("h1")))
+	h.eval("document.documentElement.dataset.old = 'yes'")
+	h.do("press "+css, chromedp.Click(chromedp.CSS(css)))
+	for range 200 {
+		if h.eval("document.readyState === 'complete' && !document.documentElement.dataset.old && document.querySelector('h1') ? 'new' : ''") == "new" {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	h.Fatalf("after pressing %s the browser stays on %s: %.1500s", css, h.eval("location.href"), h.eval("document.body.innerText"))
 }
 
 func (h *harbour) write(css, text string) {
@@ -201,10 +209,15 @@ func (h *harbour) write(css, text string) {
 
 func (h *harbour) eval(expr string) string {
 	h.Helper()
-	s, err := chromedp.Run(h.ctx, chromedp.Evaluate[string](expr))
-	if err != nil {
-		h.Fatalf("%s: %v", expr, err)
+	var s string
+	var err error
+	for range 3 { // the page may be on its way to another
+		if s, err = chromedp.Run(h.ctx, chromedp.Evaluate[string](expr)); err == nil {
+			return s
+		}
+		time.Sleep(100 * time.Millisecond)
 	}
+	h.Fatalf("%s: %v", expr, err)
 	return s
 }
 
@@ -226,6 +239,18 @@ func (h *harbour) seesIn(css, text string) {
 		time.Sleep(100 * time.Millisecond)
 	}
 	h.Fatalf("%s does not say %q: %.3000s", h.eval("location.href"), text, got)
+}
+
+// at waits until the browser has gone on to an address and read its page.
+func (h *harbour) at(part string) {
+	h.Helper()
+	for range 100 {
+		if strings.Contains(h.eval("document.readyState === 'complete' ? location.href : ''"), part) {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	h.Fatalf("the browser is at %s, not at %s", h.eval("location.href"), part)
 }
 
 // tabTo presses the tabulator until what has the focus is css.
