@@ -50,6 +50,9 @@ const (
 	CodeSkew            Code = "clock-skew"        // 400: a stated time is too far from ours
 	CodeNotFound        Code = "not-found"         // 404
 	CodeConflict        Code = "conflict"          // 409
+	CodeStale           Code = "stale"             // 409: it stands on a version that is not the present one
+	CodeGap             Code = "gap"               // 409: what comes before it is missing
+	CodeFork            Code = "fork"              // 409: something else has its number
 	CodeRefusedFormat   Code = "format-cannot-say" // 422: writing it would widen the fact
 	CodeCorrupt         Code = "corrupt"           // 500: a stored row does not match its checksum
 	CodeAddress         Code = "address-refused"   // 403: an outbound address is not allowed
@@ -91,6 +94,23 @@ type Error struct {
 	Hint    string // the likely mend, as a command or an act; may be empty
 	Field   string // JSON pointer or XPath of the place, when there is one
 	Err     error  // the cause, for our own log only
+
+	said *said // how the message was made; nil when it was given whole
+}
+
+// said is a message before it was filled in.
+type said struct {
+	format string
+	args   []any
+}
+
+// Form returns the format and the operands that [Errorf] made the message of, by
+// which other languages know it; an empty format where there is none.
+func (e *Error) Form() (format string, args []any) {
+	if e.said == nil {
+		return "", nil
+	}
+	return e.said.format, e.said.args
 }
 
 func (e *Error) Error() string {
@@ -128,7 +148,7 @@ func (e *Error) WithHint(hint string) *Error {
 // cause and is part of the message.
 func Errorf(kind Kind, format string, args ...any) *Error {
 	err := fmt.Errorf(format, args...)
-	return &Error{Kind: kind, Code: Code(kind.String()), Message: err.Error(), Err: errors.Unwrap(err)}
+	return &Error{Kind: kind, Code: Code(kind.String()), Message: err.Error(), Err: errors.Unwrap(err), said: &said{format, args}}
 }
 
 // Fielded returns an Invalid error about one field.

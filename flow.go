@@ -50,6 +50,9 @@ type Terms struct {
 	// Fields are the JSON names of the parts that may leave besides identity,
 	// time and place; empty allows all. See [Fields].
 	Fields []string `json:"fields,omitempty"`
+	// Held are fields that stay here whatever Fields says: marked ones, until the
+	// receiver's measures are confirmed. Each is one of [Fields].
+	Held []string `json:"held,omitempty"`
 	// Area bounds where: a record passes when its geometry touches it.
 	Area *Geometry `json:"area,omitempty"`
 	// Windows are the times at which the flow is open; empty is always.
@@ -59,6 +62,9 @@ type Terms struct {
 	// Precision is the number of decimals of a coordinate that may leave, 0 to
 	// 7; nil sets no bound. Three decimals are about 110 m.
 	Precision *int `json:"precision,omitzero"`
+	// Retention is how long after its receipt a record may still leave, in whole
+	// days; 0 sets no bound.
+	Retention int `json:"retention,omitzero"`
 	// From and Until bound when the terms are in force; a zero Until is open.
 	From  time.Time `json:"from"`
 	Until time.Time `json:"until,omitzero"`

@@ -97,6 +97,7 @@ const (
 	RightPublish Right = "publish" // put records into datasets that its party owns
 	RightReceipt Right = "receipt" // send receipts for flows that its party receives
 	RightControl Right = "control" // close, reopen and extend for its party
+	RightConnect Right = "connect" // speak the Dataspace Protocol as its party
 	RightManage  Right = "manage"  // keep its party's credentials, users, datasets, feeds and flows
 	RightAdmin   Right = "admin"   // operate the node: backup, replay, explain, see every delivery
 )
@@ -110,6 +111,7 @@ type Actor struct {
 	Rights     []Right
 	Purposes   []Purpose // empty: those of the flow
 	Test       bool      // a test credential reaches test flows only
+	Flow       FlowID    // the one flow that it reaches; empty is all of its party
 }
 
 // May reports whether a holds right r. An administrator holds every right.

@@ -97,6 +97,32 @@ type Provenance struct {
 	Ref       string `json:"ref,omitempty"`     // the publisher's reference, when it is not the id
 	Legal     string `json:"legal,omitempty"`   // legal basis
 	EnteredBy string `json:"-"`                 // opaque id of the user or credential; stays here
+	// Origin says who gave a record first that a hub has passed on; nil of one that
+	// nobody has.
+	Origin *Origin `json:"origin,omitempty"`
+}
+
+// The feeds by which a hub's node puts into a dataset what it passes on. What follows
+// them is the flow by which the hub was given it.
+const (
+	FeedRelay  = "relay:"
+	FeedRecall = "recall:" // a notice that it is given no more, with no content
+)
+
+// Origin travels with a record that a hub passes on: what its first giver has agreed
+// of it, which binds that giver and not the hub.
+type Origin struct {
+	Party   PartyID `json:"party"`             // the first giver
+	ID      string  `json:"id"`                // as that party calls the record
+	Version int64   `json:"version,omitzero"`  // as that party counts
+	Licence string  `json:"licence,omitempty"` // under which it was given
+	// Accord and Hash name the agreement under which it was given, and its version in
+	// force then (hex SHA-256).
+	Accord AccordID `json:"accord,omitempty"`
+	Hash   string   `json:"hash,omitempty"`
+	// Duties are the clauses of that agreement by which the giver answers for the
+	// quality of the record: number and name, such as "7 freshness".
+	Duties []string `json:"duties,omitempty"`
 }
 
 // Observation is a measured or reported fact about a thing at a moment.

@@ -3,6 +3,7 @@ package hansa
 import (
 	"iter"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -64,7 +65,7 @@ func (r *Recurrence) Schedule() (*Schedule, error) {
 	if r.Zone == "" || r.Zone == "Local" {
 		return nil, Fielded("/recurrence/zone", "a recurring window needs an IANA time zone, such as Europe/Amsterdam")
 	}
-	zone, err := time.LoadLocation(r.Zone)
+	zone, err := zoneOf(r.Zone)
 	if err != nil {
 		return nil, Fielded("/recurrence/zone", "there is no time zone %q", r.Zone)
 	}
@@ -88,6 +89,36 @@ func (r *Recurrence) Schedule() (*Schedule, error) {
 		return nil, err
 	}
 	return s, s.bound(r)
+}
+
+// zonesMax bounds the zones kept: there are some 600 names.
+const zonesMax = 1000
+
+// zones are those that were read from disk once.
+var zones = struct {
+	mu   sync.RWMutex // guards kept
+	kept map[string]*time.Location
+}{kept: map[string]*time.Location{}}
+
+// zoneOf returns a zone by its name, read once: a feed names the same one in each
+// of its records.
+func zoneOf(name string) (*time.Location, error) {
+	zones.mu.RLock()
+	z := zones.kept[name]
+	zones.mu.RUnlock()
+	if z != nil {
+		return z, nil
+	}
+	z, err := time.LoadLocation(name)
+	if err != nil {
+		return nil, err
+	}
+	zones.mu.Lock()
+	defer zones.mu.Unlock()
+	if len(zones.kept) < zonesMax {
+		zones.kept[name] = z
+	}
+	return z, nil
 }
 
 // choose reads days, weeks and months.

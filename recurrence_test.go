@@ -397,3 +397,14 @@ func BenchmarkContains(b *testing.B) {
 		s.Contains(at)
 	}
 }
+
+// BenchmarkRecurrenceValidate is what a record that comes back costs at intake.
+func BenchmarkRecurrenceValidate(b *testing.B) {
+	r := hansa.Recurrence{Zone: "Europe/Amsterdam", Days: []string{"friday"}, From: "22:00", To: "05:00"}
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := r.Validate(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

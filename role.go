@@ -28,11 +28,11 @@ var roleRights = map[UserRole][]Right{
 	RoleCrew:          {RightRead, RightControl},
 	RoleSteward:       {RightRead, RightPublish},
 	RoleSignatory:     {RightRead},
-	RoleOperator:      {RightRead, RightPublish, RightManage},
+	RoleOperator:      {RightRead, RightPublish, RightConnect, RightManage},
 	RoleAuditor:       {RightRead},
-	RoleAdministrator: {RightRead, RightPublish, RightReceipt, RightControl, RightManage},
+	RoleAdministrator: {RightRead, RightPublish, RightReceipt, RightControl, RightConnect, RightManage},
 	RoleCounsel:       {RightRead},
-	RoleEngineer:      {RightRead, RightReceipt, RightManage},
+	RoleEngineer:      {RightRead, RightReceipt, RightConnect, RightManage},
 	RoleDuty:          {RightRead, RightReceipt},
 }
 

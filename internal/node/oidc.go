@@ -222,9 +222,9 @@ func (a accounts) errand(r *http.Request) (errand, error) {
 }
 
 // proven exchanges the code of an answer for a token that says who came.
-func (e *elsewhere) proven(ctx context.Context, flow *oauth2.Config, p *oidc.Provider, q url.Values, gone errand) (trust.Identity, error) {
-	fail := func(err error) (trust.Identity, error) {
-		return trust.Identity{}, hansa.Errorf(hansa.Denied, "%s's answer does not prove who you are: %w", e.cfg.Name, err).With(hansa.CodeUnauthenticated).WithHint("begin at /signin once more")
+func (e *elsewhere) proven(ctx context.Context, flow *oauth2.Config, p *oidc.Provider, q url.Values, gone errand) (trust.Vouched, error) {
+	fail := func(err error) (trust.Vouched, error) {
+		return trust.Vouched{}, hansa.Errorf(hansa.Denied, "%s's answer does not prove who you are: %w", e.cfg.Name, err).With(hansa.CodeUnauthenticated).WithHint("begin at /signin once more")
 	}
 	token, err := flow.Exchange(ctx, q.Get("code"), oauth2.VerifierOption(gone.Verifier))
 	if err != nil {
@@ -245,5 +245,5 @@ func (e *elsewhere) proven(ctx context.Context, flow *oauth2.Config, p *oidc.Pro
 	if err := id.Claims(&claims); err != nil {
 		return fail(err)
 	}
-	return trust.Identity{Issuer: id.Issuer, Subject: id.Subject, Mail: claims.Mail, MailVerified: claims.Verified}, nil
+	return trust.Vouched{Issuer: id.Issuer, Subject: id.Subject, Mail: claims.Mail, MailVerified: claims.Verified}, nil
 }

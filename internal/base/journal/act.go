@@ -1,10 +1,13 @@
 package journal
 
 import (
+	"context"
 	"database/sql"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/mod/sumdb/note"
@@ -16,6 +19,12 @@ import (
 // of its own, and returns its id. The entry holds only the kind, the time and a
 // salted leaf of doc; doc and salt are kept in a table and may be erased.
 func (l *Log) Act(tx hansa.Tx, party hansa.PartyID, kind string, doc []byte, now time.Time) (id string, err error) {
+	return l.ActAs(tx, "", party, kind, doc, now)
+}
+
+// ActAs is [Log.Act] under an id that its caller made: an opaque UUID, by which the act
+// is found again. Empty takes a new one; one that is there already is Conflict.
+func (l *Log) ActAs(tx hansa.Tx, as string, party hansa.PartyID, kind string, doc []byte, now time.Time) (id string, err error) {
 	switch {
 	case len(doc) == 0:
 		return "", hansa.Errorf(hansa.Invalid, "an act needs its document")
@@ -24,9 +33,18 @@ func (l *Log) Act(tx hansa.Tx, party hansa.PartyID, kind string, doc []byte, now
 	case kind == kindBatch || kind == kindErased || kind == kindEpoch:
 		return "", hansa.Errorf(hansa.Invalid, "entries of kind %q are made by the journal itself", kind)
 	}
+	if as != "" {
+		var n int
+		if err := tx.QueryRow(`SELECT COUNT(*) FROM journal_entries WHERE id = ?`, as).Scan(&n); err != nil {
+			return "", fmt.Errorf("look for act %s: %w", as, err)
+		}
+		if n > 0 {
+			return "", hansa.Errorf(hansa.Conflict, "the act %s is in the journal already", as)
+		}
+	}
 	salt := hansa.NewSalt()
 	leaf := hansa.Leaf(hansa.FactAct, salt, doc)
-	entry, id, err := l.append(tx, Entry{Kind: kind, At: now, Party: party}, data{Leaf: hex.EncodeToString(leaf[:])})
+	entry, id, err := l.append(tx, Entry{Kind: kind, At: now, ID: as, Party: party}, data{Leaf: hex.EncodeToString(leaf[:])})
 	if err != nil {
 		return "", err
 	}
@@ -36,6 +54,39 @@ func (l *Log) Act(tx hansa.Tx, party hansa.PartyID, kind string, doc []byte, now
 		return "", fmt.Errorf("write act %s: %w", id, err)
 	}
 	return id, nil
+}
+
+// Done is an act as it is kept; Doc is nil once it was erased.
+type Done struct {
+	ID, Kind string
+	Doc      []byte
+}
+
+// ActsOf returns party's newest acts of kinds, oldest first, at most [PageMax].
+func (l *Log) ActsOf(ctx context.Context, party hansa.PartyID, kinds ...string) (out []Done, err error) {
+	args := []any{string(party)}
+	for _, k := range kinds {
+		args = append(args, k)
+	}
+	in := strings.TrimSuffix(strings.Repeat("?, ", len(kinds)), ", ")
+	err = l.db.Read(ctx, func(tx hansa.Tx) error {
+		out = nil
+		rows, err := tx.Query(`SELECT id, kind, doc FROM journal_acts WHERE party = ? AND kind IN (`+in+`) ORDER BY entry DESC LIMIT ?`, append(args, PageMax)...)
+		if err != nil {
+			return fmt.Errorf("read acts: %w", err)
+		}
+		defer rows.Close() //nolint:errcheck // read only; rows.Err tells
+		for rows.Next() {
+			var d Done
+			if err := rows.Scan(&d.ID, &d.Kind, &d.Doc); err != nil {
+				return fmt.Errorf("read acts: %w", err)
+			}
+			out = append(out, d)
+		}
+		return rows.Err()
+	})
+	slices.Reverse(out)
+	return out, err
 }
 
 // act is a kept act, checked against its entry. doc is nil once erased.

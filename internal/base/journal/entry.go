@@ -75,7 +75,7 @@ func (l *Log) Append(tx hansa.Tx, e Entry) (index int64, err error) {
 }
 
 // append writes e with the members that d has set, and returns where and as what.
-func (*Log) append(tx hansa.Tx, e Entry, d data) (index int64, id string, err error) {
+func (l *Log) append(tx hansa.Tx, e Entry, d data) (index int64, id string, err error) {
 	switch {
 	case !hansa.ValidName(e.Kind):
 		return 0, "", hansa.Errorf(hansa.Invalid, "an entry's kind is 1 to 63 of a-z, 0-9 and hyphen, not %q", e.Kind)
@@ -94,15 +94,11 @@ func (*Log) append(tx hansa.Tx, e Entry, d data) (index int64, id string, err er
 	if len(b) > EntryBytesMax {
 		return 0, "", hansa.Errorf(hansa.Invalid, "an entry has at most %d bytes, not %d", EntryBytesMax, len(b))
 	}
-	h, err := readHead(tx)
+	index, hashes, err := l.grow(tx, tlog.RecordHash(b))
 	if err != nil {
 		return 0, "", err
 	}
-	index = h.size
-	if err := writeHashes(tx, tlog.StoredHashIndex(0, index), h.grow(tlog.RecordHash(b))); err != nil {
-		return 0, "", err
-	}
-	if err := h.write(tx); err != nil {
+	if err := writeHashes(tx, tlog.StoredHashIndex(0, index), hashes); err != nil {
 		return 0, "", err
 	}
 	_, err = tx.Exec(`INSERT INTO journal_entries (idx, id, party, kind, at, data) VALUES (?, ?, ?, ?, ?, ?)`,

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
+	"slices"
 	"strings"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -37,17 +38,54 @@ func readHead(tx hansa.Tx) (head, error) {
 	return h, nil
 }
 
-func (h *head) write(tx hansa.Tx) error {
+// bytes is how peaks stand in the table.
+func (h *head) bytes() []byte {
 	raw := make([]byte, 0, len(h.peaks)*tlog.HashSize)
 	for _, p := range h.peaks {
 		raw = append(raw, p[:]...)
 	}
+	return raw
+}
+
+func (h *head) write(tx hansa.Tx) error {
 	_, err := tx.Exec(`INSERT INTO journal_head (id, size, peaks) VALUES (1, ?, ?)
-		ON CONFLICT (id) DO UPDATE SET size = excluded.size, peaks = excluded.peaks`, h.size, raw)
+		ON CONFLICT (id) DO UPDATE SET size = excluded.size, peaks = excluded.peaks`, h.size, h.bytes())
 	if err != nil {
 		return fmt.Errorf("write the journal's head: %w", err)
 	}
 	return nil
+}
+
+// replace writes h in the place of was, and reports whether was stood there.
+func (h *head) replace(tx hansa.Tx, was *head) (bool, error) {
+	res, err := tx.Exec(`UPDATE journal_head SET size = ?, peaks = ? WHERE id = 1 AND size = ? AND peaks = ?`, h.size, h.bytes(), was.size, was.bytes())
+	if err != nil {
+		return false, fmt.Errorf("write the journal's head: %w", err)
+	}
+	n, err := res.RowsAffected()
+	return n > 0, err
+}
+
+// grow adds a record hash to the stored head, and returns its index and the hashes to
+// store. The head that was written last is taken for the one that stands, unless it is
+// seen not to be: what wrote it may have been undone.
+func (l *Log) grow(tx hansa.Tx, leaf tlog.Hash) (index int64, hashes []tlog.Hash, err error) {
+	if was := l.last.Load(); was != nil {
+		h := head{was.size, slices.Clone(was.peaks)}
+		hashes = h.grow(leaf)
+		if ok, err := h.replace(tx, was); ok || err != nil {
+			l.last.Store(&h)
+			return was.size, hashes, err
+		}
+	}
+	h, err := readHead(tx)
+	if err != nil {
+		return 0, nil, err
+	}
+	index = h.size
+	hashes = h.grow(leaf)
+	l.last.Store(&h)
+	return index, hashes, h.write(tx)
 }
 
 // grow takes one more record hash and returns the hashes to store, the first at

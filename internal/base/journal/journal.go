@@ -9,6 +9,7 @@ package journal
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/mod/sumdb/note"
@@ -48,6 +49,7 @@ type Log struct {
 	db       hansa.DB
 	cfg      Config
 	verifier note.Verifier
+	last     atomic.Pointer[head] // as it was written last, by a transaction that may have been undone
 }
 
 var _ hansa.Sealer = (*Log)(nil)

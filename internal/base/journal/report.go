@@ -24,6 +24,9 @@ type Trust struct {
 	// Signature checks a detached JWS over payload by a public JWK and returns the
 	// key's id. Nil fails every bundle that holds a signature.
 	Signature func(jwk, payload []byte, jws string) (kid string, err error)
+	// Further checks what proven facts say together, after all else held: one Check for
+	// each thing, and the first that is not OK fails the bundle. Nil checks no more.
+	Further func(facts []Fact) []Check
 }
 
 // ParseKeys reads a trust file: one note verifier key a line; empty lines and

@@ -44,7 +44,7 @@ func Verify(raw []byte, trust Trust) (Report, error) {
 	v := verification{trust: trust, report: Report{Signer: SignerUnknown, Checks: []Check{}, Facts: []Fact{}}}
 	for _, step := range []func() error{
 		func() error { return v.parse(raw) },
-		v.checkpoint, v.growth, v.entries, v.facts, v.contents, v.signatures,
+		v.checkpoint, v.growth, v.entries, v.facts, v.contents, v.signatures, v.further,
 	} {
 		if err := step(); err != nil {
 			return v.report, err
@@ -83,6 +83,20 @@ type verification struct {
 	byIndex  map[int64]data // proven entries
 }
 
+// unlike says where a document is none of bundles, without a type of this program.
+func unlike(err error) string {
+	e, ok := errors.AsType[*json.SemanticError](err)
+	switch {
+	case !ok:
+		return err.Error()
+	case e.JSONPointer == "":
+		return "it is no JSON object, as hansa proof writes one"
+	case errors.Is(e.Err, json.ErrUnknownName):
+		return fmt.Sprintf("a bundle has no member %.80s", e.JSONPointer)
+	}
+	return fmt.Sprintf("what stands at %.80s is not what a bundle has there", e.JSONPointer)
+}
+
 func (v *verification) parse(raw []byte) error {
 	r := &v.report
 	if len(raw) > BundleBytesMax {
@@ -92,7 +106,7 @@ func (v *verification) parse(raw []byte) error {
 		return r.fail(checkFormat, "not a proof bundle: %v", err)
 	}
 	if err := json.Unmarshal(raw, &v.bundle, json.RejectUnknownMembers(true)); err != nil {
-		return r.fail(checkFormat, "not a proof bundle: %v", err)
+		return r.fail(checkFormat, "not a proof bundle: %s", unlike(err))
 	}
 	b := &v.bundle
 	switch {
@@ -292,6 +306,20 @@ func (v *verification) appendOnly() error {
 		}
 	}
 	return r.fail(checkGrowth, "%v", err)
+}
+
+// further asks the verifier's own checks.
+func (v *verification) further() error {
+	if v.trust.Further == nil {
+		return nil
+	}
+	for _, c := range v.trust.Further(v.report.Facts) {
+		if !c.OK {
+			return v.report.fail(c.Name, "%s", c.Detail)
+		}
+		v.report.pass(c.Name, "%s", c.Detail)
+	}
+	return nil
 }
 
 // checkDepth refuses what nests deeper than any bundle does.

@@ -103,3 +103,13 @@ func (n *Network) extent() (low, high hansa.Position) {
 	}
 	return low, high
 }
+
+// Covers is the box in which the places lie: west, south, east, north. Nil when
+// there is none.
+func (n *Network) Covers() *[4]float64 {
+	low, high, ok := n.box()
+	if !ok {
+		return nil
+	}
+	return &[4]float64{low[0], low[1], high[0], high[1]}
+}

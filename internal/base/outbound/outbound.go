@@ -60,6 +60,7 @@ type Config struct {
 type Client struct {
 	cfg  Config
 	http *http.Client
+	long *http.Client // for answers that take their time: they leave room for the others
 
 	mu    sync.RWMutex    // guards hosts
 	hosts map[string]bool // registered since the client was made
@@ -121,6 +122,7 @@ type Request struct {
 	Body      []byte
 	AnswerMax int64         // bytes after decompression; 0 is [AnswerMax]
 	Timeout   time.Duration // of the whole call; 0 is 10 s
+	Long      bool          // the answer may hang: a long poll
 }
 
 // Answer is a whole answer, decompressed.
@@ -145,16 +147,27 @@ func New(cfg Config) (*Client, error) {
 		}
 	}
 	c := &Client{cfg: cfg}
+	c.http, c.long = c.calls(connsMax), c.calls(longMax)
+	return c, nil
+}
+
+// The connections to one host, for calls that are answered at once, and for those
+// that hang: streams and long polls.
+const (
+	connsMax = 64
+	longMax  = 4096
+)
+
+func (c *Client) calls(conns int) *http.Client {
 	t := &http.Transport{
 		Proxy: nil, DisableCompression: true, DialContext: c.dial, ForceAttemptHTTP2: true, TLSHandshakeTimeout: connectTimeout,
-		ResponseHeaderTimeout: 60 * time.Second, MaxResponseHeaderBytes: headerMax, MaxIdleConns: 256, MaxIdleConnsPerHost: 4, MaxConnsPerHost: 64, IdleConnTimeout: 30 * time.Second,
-		TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: cfg.Roots},
+		ResponseHeaderTimeout: 60 * time.Second, MaxResponseHeaderBytes: headerMax, MaxIdleConns: 256, MaxIdleConnsPerHost: 64, MaxConnsPerHost: conns, IdleConnTimeout: 30 * time.Second,
+		TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: c.cfg.Roots},
 	}
-	if cfg.Proxy != nil {
-		t.Proxy = http.ProxyURL(cfg.Proxy)
+	if c.cfg.Proxy != nil {
+		t.Proxy = http.ProxyURL(c.cfg.Proxy)
 	}
-	c.http = &http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	return c, nil
+	return &http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
 
 func refused(format string, args ...any) error {
@@ -207,7 +220,11 @@ func (c *Client) checkHost(u *url.URL) error {
 	}
 	host := strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))
 	if u.Scheme == "http" && !c.plain(host) {
-		return refused("%s is called over https, or named by the operator as a source without TLS", host)
+		named := fmt.Sprintf("plain_http = [%q]", host)
+		if p := u.Port(); p != "" && p != "80" { // which allow alone lets through
+			named = fmt.Sprintf("allow = [%q]", hostPort(u))
+		}
+		return hansa.Errorf(hansa.Denied, "%s is called over https: no setting names it as a source without TLS", host).With(hansa.CodeAddress).WithHint("let the node's operator add " + named + " to hansa.toml: docs/formats/configuration.md")
 	}
 	if p := u.Port(); p != "" && (p != "443" || u.Scheme != "https") && (p != "80" || u.Scheme != "http") {
 		return refused("port %s is not allowed; 443 is", p)
@@ -297,7 +314,11 @@ func (c *Client) Do(ctx context.Context, r Request) (*Answer, error) {
 	if limit == 0 {
 		limit = AnswerMax
 	}
-	s, err := c.stream(ctx, r, limit)
+	calls := c.http
+	if r.Long {
+		calls = c.long
+	}
+	s, err := c.stream(ctx, calls, r, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -316,10 +337,10 @@ func (c *Client) Stream(ctx context.Context, r Request) (*StreamAnswer, error) {
 	if limit == 0 {
 		limit = StreamMax
 	}
-	return c.stream(ctx, r, limit)
+	return c.stream(ctx, c.long, r, limit)
 }
 
-func (c *Client) stream(ctx context.Context, r Request, limit int64) (*StreamAnswer, error) {
+func (c *Client) stream(ctx context.Context, calls *http.Client, r Request, limit int64) (*StreamAnswer, error) {
 	u, err := c.parse(r.URL)
 	if err != nil {
 		return nil, err
@@ -333,7 +354,7 @@ func (c *Client) stream(ctx context.Context, r Request, limit int64) (*StreamAns
 	if req.Header.Get("Accept-Encoding") == "" {
 		req.Header.Set("Accept-Encoding", "gzip")
 	}
-	res, err := c.http.Do(req)
+	res, err := calls.Do(req)
 	if err != nil {
 		if e, ok := errors.AsType[*hansa.Error](err); ok {
 			return nil, e

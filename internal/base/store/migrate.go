@@ -151,6 +151,32 @@ func Count(tx hansa.Tx, party hansa.PartyID, subject, what string, at time.Time,
 	return err
 }
 
+// Counted is what was counted of a subject on a day (UTC).
+type Counted struct {
+	What string
+	Day  time.Time
+	N    int64
+}
+
+// Counts reads what was counted of subject for party, by day.
+func Counts(tx hansa.Tx, party hansa.PartyID, subject string) (out []Counted, err error) {
+	rows, err := tx.Query(`SELECT what, day, n FROM counts WHERE party = ? AND subject = ? ORDER BY day, what`, string(party), subject)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close() //nolint:errcheck // rows.Err says what went wrong
+	for rows.Next() {
+		var c Counted
+		var day int64
+		if err := rows.Scan(&c.What, &day, &c.N); err != nil {
+			return nil, err
+		}
+		c.Day = time.Unix(day*86400, 0).UTC()
+		out = append(out, c)
+	}
+	return out, rows.Err()
+}
+
 // Lease claims a named task for holder until ttl after now. The fence rises each
 // time that the task changes hands; ok is false while another holds it.
 func Lease(tx hansa.Tx, name, holder string, now time.Time, ttl time.Duration) (fence int64, ok bool, err error) {

@@ -26,6 +26,7 @@ import (
 const (
 	groupMax      = 512     // callers in one transaction
 	queueMax      = 8192    // callers that may wait for the writer
+	gatherMax     = 8       // times that the writer lets others run before it takes them
 	statementsMax = 256     // prepared statements kept for a connection
 	readersMax    = 4       // connections that read
 	walPages      = 8000    // pages of the log at which the writer itself copies it into the file
@@ -223,10 +224,10 @@ func (s *Store) Read(ctx context.Context, f func(hansa.Tx) error) error {
 	}
 	defer func() { s.pool <- r }()
 	plain := context.WithoutCancel(ctx) // a view is begun and ended whole
-	if _, err := r.conn.ExecContext(plain, "BEGIN"); err != nil {
+	if err := r.exec(plain, "BEGIN"); err != nil {
 		return explain(err)
 	}
-	defer r.conn.ExecContext(plain, "ROLLBACK") //nolint:errcheck // a view that was read has nothing to undo
+	defer r.exec(plain, "ROLLBACK") //nolint:errcheck // a view that was read has nothing to undo
 	return explain(f(&readTx{ctx: ctx, reader: r}))
 }
 
@@ -235,6 +236,19 @@ func (s *Store) Read(ctx context.Context, f func(hansa.Tx) error) error {
 type reader struct {
 	conn  *sql.Conn
 	cache statements
+}
+
+func (r *reader) exec(ctx context.Context, query string) error {
+	st, err := r.cache.get(ctx, query)
+	if err != nil {
+		return err
+	}
+	if st == nil {
+		_, err = r.conn.ExecContext(ctx, query)
+	} else {
+		_, err = st.ExecContext(ctx)
+	}
+	return err
 }
 
 // readTx is a view as rooms see it.

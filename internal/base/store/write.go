@@ -3,7 +3,9 @@ package store
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"fmt"
+	"runtime"
 	"runtime/debug"
 
 	"github.com/hansa-exchange/hansa"
@@ -13,8 +15,9 @@ import (
 type writeTx struct {
 	ctx   context.Context //nolint:containedctx // a transaction lives within one call
 	conn  *sql.Conn
-	cache *statements
-	bytes int // handed to statements since the log was last copied, about
+	cache *statements // of what is asked
+	does  *direct     // what is changed
+	bytes int         // handed to statements since the log was last copied, about
 }
 
 func (t *writeTx) Exec(query string, args ...any) (sql.Result, error) {
@@ -26,14 +29,10 @@ func (t *writeTx) Exec(query string, args ...any) (sql.Result, error) {
 			t.bytes += len(a)
 		}
 	}
-	st, err := t.cache.get(t.ctx, query)
-	if err != nil {
-		return nil, err
+	if res, known, err := t.does.exec(t.ctx, query, args); known {
+		return res, err
 	}
-	if st == nil {
-		return t.conn.ExecContext(t.ctx, query, args...)
-	}
-	return st.ExecContext(t.ctx, args...)
+	return t.conn.ExecContext(t.ctx, query, args...)
 }
 
 func (t *writeTx) Query(query string, args ...any) (*sql.Rows, error) {
@@ -61,10 +60,13 @@ func (s *Store) write() {
 	ctx := context.Background() // a group outlives each of its callers
 	cache := &statements{prepare: s.conn.PrepareContext}
 	defer cache.close()
-	tx := &writeTx{ctx: ctx, conn: s.conn, cache: cache}
+	does := &direct{conn: s.conn, kept: map[string]driver.StmtExecContext{}}
+	defer does.close()
+	tx := &writeTx{ctx: ctx, conn: s.conn, cache: cache, does: does}
 	group := make([]*job, 0, groupMax)
 	errs := make([]error, groupMax)
 	for j := range s.queue {
+		s.gather()
 		group = append(group[:0], j)
 	more:
 		for len(group) < groupMax {
@@ -86,6 +88,15 @@ func (s *Store) write() {
 			default:
 			}
 		}
+	}
+}
+
+// gather lets those run who are about to queue, as long as more come: they share a
+// commit. With nobody about to run it takes no time.
+func (s *Store) gather() {
+	for n, i := -1, 0; n < len(s.queue) && i < gatherMax; i++ {
+		n = len(s.queue)
+		runtime.Gosched()
 	}
 }
 

@@ -27,23 +27,32 @@ func (r *Registry) Authenticate(ctx context.Context, req *http.Request) (hansa.A
 	if err != nil {
 		return hansa.Actor{}, err
 	}
+	h, err := r.good(s, kind, user, secret)
+	if err != nil {
+		return hansa.Actor{}, err
+	}
+	return h.actor, nil
+}
+
+// good finds the credential of secret as it was presented, and counts its use.
+func (r *Registry) good(s *snapshot, kind CredentialKind, user, secret string) (*held, error) {
 	hash := sha256.Sum256([]byte(secret))
 	h := s.secrets[hash]
 	if h == nil || subtle.ConstantTimeCompare(h.hash[:], hash[:]) != 1 {
-		return hansa.Actor{}, unauthenticated("the credential is unknown")
+		return nil, unauthenticated("the credential is unknown")
 	}
 	// What is a password must not be good as a token, nor under another's name.
 	if h.Kind != kind || kind == Basic && user != h.ID && user != h.Name || kind == Header && user != h.HeaderName {
-		return hansa.Actor{}, unauthenticated("the credential is unknown")
+		return nil, unauthenticated("the credential is unknown")
 	}
 	now := r.cfg.Now()
 	if why := h.live(now, s.cutoff); why != "" {
-		return hansa.Actor{}, unauthenticated(why)
+		return nil, unauthenticated(why)
 	}
 	if ms := now.UnixMilli(); ms-h.used.Load() >= lastUseEvery.Milliseconds() {
 		h.used.Store(ms)
 	}
-	return h.actor, nil
+	return h, nil
 }
 
 // presented returns the one credential in header; user is the user of a basic

@@ -32,7 +32,10 @@ type CredentialSpec struct {
 	Rights     []hansa.Right
 	Purposes   []hansa.Purpose // empty: those of the flow
 	Test       bool            // reaches test flows only
-	Expires    time.Time       // zero: never
+	// Before is the one hosted party that it may be shown to, for a peer that this
+	// party keeps; empty is any.
+	Before  hansa.PartyID
+	Expires time.Time // zero: never
 	// Secret fixes the secret, for tests and demonstrations; empty takes a random
 	// one, the only kind that is fit for use.
 	Secret Secret
@@ -48,6 +51,7 @@ type Credential struct {
 	Rights     []hansa.Right   `json:"rights"`
 	Purposes   []hansa.Purpose `json:"purposes,omitempty"`
 	Test       bool            `json:"test,omitempty"`
+	Before     hansa.PartyID   `json:"before,omitempty"` // the one hosted party that it may be shown to; empty is any
 	Issued     time.Time       `json:"issued"`
 	Expires    time.Time       `json:"expires,omitzero"`
 	Revoked    time.Time       `json:"revoked,omitzero"`
@@ -85,9 +89,12 @@ func (c *CredentialSpec) validate() error {
 	case !c.Secret.IsZero() && len(c.Secret.v) < minSecretBytes:
 		return hansa.Fielded("/secret", "a secret has at least %d bytes", minSecretBytes)
 	}
+	if c.Before != "" && (c.Kind != Bearer || !slices.Equal(c.Rights, []hansa.Right{hansa.RightConnect})) {
+		return hansa.Fielded("/rights", "what is shown to one party alone is a bearer credential with the right connect alone")
+	}
 	for _, right := range c.Rights {
 		switch right {
-		case hansa.RightRead, hansa.RightPublish, hansa.RightReceipt, hansa.RightControl, hansa.RightManage, hansa.RightAdmin:
+		case hansa.RightRead, hansa.RightPublish, hansa.RightReceipt, hansa.RightControl, hansa.RightConnect, hansa.RightManage, hansa.RightAdmin:
 		default:
 			return hansa.Fielded("/rights", "there is no right %q", right)
 		}
@@ -160,7 +167,7 @@ func (r *Registry) issue(tx hansa.Tx, spec CredentialSpec, now time.Time) (Crede
 	}
 	c := Credential{
 		ID: hansa.NewID(now), Party: spec.Party, Name: spec.Name, Kind: spec.Kind, HeaderName: spec.HeaderName,
-		Rights: slices.Clone(spec.Rights), Purposes: slices.Clone(spec.Purposes), Test: spec.Test,
+		Rights: slices.Clone(spec.Rights), Purposes: slices.Clone(spec.Purposes), Test: spec.Test, Before: spec.Before,
 		Issued: now, Expires: spec.Expires.UTC(),
 	}
 	if spec.Expires.IsZero() {
@@ -225,7 +232,7 @@ func (r *Registry) Rotate(tx hansa.Tx, party hansa.PartyID, id string, overlap t
 	}
 	fresh, secret, err := r.issue(tx, CredentialSpec{
 		Party: c.Party, Name: c.Name, Kind: c.Kind, HeaderName: c.HeaderName,
-		Rights: c.Rights, Purposes: c.Purposes, Test: c.Test, Expires: c.Expires,
+		Rights: c.Rights, Purposes: c.Purposes, Test: c.Test, Before: c.Before, Expires: c.Expires,
 	}, now)
 	if err != nil {
 		return Credential{}, Secret{}, err

@@ -2,106 +2,76 @@ package trust
 
 import (
 	"context"
-	"crypto/sha256"
-	"database/sql"
-	"encoding/hex"
-	"errors"
-	"fmt"
+	"net/http"
 	"strings"
-	"time"
 
 	"github.com/hansa-exchange/hansa"
 )
 
-// Identity is who somebody is by the word of a sign-in service (OpenID Connect
-// Core 1.0, section 2). Mail is believed only when the service verified it.
-type Identity struct {
-	Issuer, Subject string
-	Mail            string
-	MailVerified    bool
+// Identity is how participants of a data space prove to each other who they are,
+// message by message. Its methods may be called from many goroutines.
+type Identity interface {
+	// Caller returns who sent r to own, a party of this node. Otherwise the error is
+	// Denied with [hansa.CodeUnauthenticated] and says no more than the sender knows
+	// already, or Busy when the same message may be good later.
+	Caller(ctx context.Context, r *http.Request, own hansa.PartyID) (hansa.PartyID, error)
+	// Present puts own's proof for peer into h.
+	Present(ctx context.Context, own, peer hansa.PartyID, h http.Header) error
 }
 
-// identityMax bounds what a service calls somebody, in bytes.
-const identityMax = 1024
+// Tokens is an [Identity] by secrets that both sides know: what comes in is a
+// bearer credential with the right connect, what goes out is the peer's secret.
+type Tokens struct{ Registry *Registry }
 
-// boundIdentity is a row: whom a service's subject is here.
-type boundIdentity struct {
-	User  string    `json:"user"`
-	Bound time.Time `json:"bound"`
+var _ Identity = Tokens{}
+
+// Caller implements [Identity].
+func (t Tokens) Caller(ctx context.Context, r *http.Request, own hansa.PartyID) (hansa.PartyID, error) {
+	s, err := t.Registry.load(ctx)
+	if err != nil {
+		return "", err
+	}
+	secret, ok := bearer(r.Header)
+	if !ok {
+		return "", unauthenticated("the request carries no bearer token, or more than one")
+	}
+	h, err := t.Registry.good(s, Bearer, "", secret)
+	if err != nil {
+		return "", err
+	}
+	if !h.actor.May(hansa.RightConnect) || h.Test || h.Party == own || h.Before != "" && h.Before != own {
+		return "", unauthenticated("the credential is unknown")
+	}
+	return h.Party, nil
 }
 
-// Try counts a try to sign in that costs a call elsewhere; too many from one
-// address are Busy, with [Throttled] as the cause.
-func (r *Registry) Try(from From) error { return r.try("", from) }
-
-// SignInAs begins a session for the live user of party whom a sign-in service
-// proved to be there. The first time the user is found by verified mail, and from
-// then on by the service's own name for it alone. Who is nobody here is Denied with
-// [hansa.CodeUnauthenticated].
-func (r *Registry) SignInAs(ctx context.Context, party hansa.PartyID, id Identity, from From) (Session, Secret, error) {
-	if id.Issuer == "" || id.Subject == "" || len(id.Issuer)+len(id.Subject)+len(id.Mail) > identityMax {
-		return Session{}, Secret{}, hansa.Errorf(hansa.Denied, "the sign-in service does not say who you are").With(hansa.CodeUnauthenticated)
-	}
-	sum := sha256.Sum256([]byte(id.Issuer + "\x00" + id.Subject))
-	key := "identity\x00" + hex.EncodeToString(sum[:])
-	if err := r.try(key, from); err != nil {
-		return Session{}, Secret{}, err
-	}
-	user := ""
-	err := r.Change(ctx, func(tx hansa.Tx) (err error) {
-		user, err = r.bound(tx, party, id)
+// Present implements [Identity].
+func (t Tokens) Present(ctx context.Context, own, peer hansa.PartyID, h http.Header) error {
+	p, err := t.Registry.PeerByID(ctx, own, peer)
+	if err != nil {
 		return err
-	})
-	if err != nil {
-		return Session{}, Secret{}, err
 	}
-	session, token, err := r.begin(ctx, user, from, "identity", func(hansa.Tx, *storedUser) error { return nil })
-	if err == nil {
-		r.tries.forgive(key)
+	if p.Secret.IsZero() {
+		return hansa.Errorf(hansa.Conflict, "there is no token to show to %s, or it was kept under another node key", p.Name).
+			WithHint("hansa peers change " + p.Name + " --secret-file FILE")
 	}
-	return session, token, err
+	h.Set("Authorization", "Bearer "+p.Secret.v)
+	return nil
 }
 
-// bound finds the user that id is, and binds it the first time.
-func (r *Registry) bound(tx hansa.Tx, party hansa.PartyID, id Identity) (string, error) {
-	var doc, sum []byte
-	var was boundIdentity
-	err := tx.QueryRow(`SELECT doc, sum FROM trust_identities WHERE issuer = ? AND subject = ?`, id.Issuer, id.Subject).Scan(&doc, &sum)
-	switch {
-	case errors.Is(err, sql.ErrNoRows):
-	case err != nil:
-		return "", fmt.Errorf("read an identity: %w", err)
-	default:
-		if err := unseal("identity", doc, sum, &was, id.Issuer, id.Subject); err != nil {
-			return "", err
+// bearer returns the one bearer token in h. Some connectors leave the scheme out
+// and send the token alone; that is taken too.
+func bearer(h http.Header) (token string, ok bool) {
+	values := h["Authorization"]
+	if len(values) != 1 {
+		return "", false
+	}
+	token = values[0]
+	if scheme, rest, has := strings.Cut(token, " "); has {
+		if !strings.EqualFold(scheme, "Bearer") {
+			return "", false
 		}
-		u, err := user(tx, was.User)
-		if err != nil || u.Revoked.IsZero() && u.Party == party {
-			return u.ID, err
-		} // its user has ended: another one may have its mail now
+		token = rest
 	}
-	if !id.MailVerified || id.Mail == "" {
-		return "", hansa.Errorf(hansa.Denied, "the sign-in service does not vouch for your mail address").With(hansa.CodeUnauthenticated)
-	}
-	var found []storedUser
-	err = scanUsers(tx, `WHERE party = ?`, []any{string(party)}, func(u storedUser, damaged error) {
-		if damaged == nil && u.Revoked.IsZero() && strings.EqualFold(u.Mail, id.Mail) {
-			found = append(found, u)
-		}
-	})
-	if err != nil {
-		return "", err
-	}
-	if len(found) != 1 {
-		says := map[bool]string{true: "nobody here has the address %s", false: "several users here have the address %s"}[len(found) == 0]
-		return "", hansa.Errorf(hansa.Denied, says, id.Mail).With(hansa.CodeUnauthenticated).WithHint("whoever manages the users adds you with it: hansa users add NAME --mail " + id.Mail)
-	}
-	u, now := &found[0], r.cfg.Now().UTC()
-	if doc, sum, err = seal(boundIdentity{User: u.ID, Bound: now}, id.Issuer, id.Subject); err != nil {
-		return "", err
-	}
-	if _, err := tx.Exec(`INSERT INTO trust_identities (issuer, subject, doc, sum) VALUES (?, ?, ?, ?) ON CONFLICT (issuer, subject) DO UPDATE SET doc = excluded.doc, sum = excluded.sum`, id.Issuer, id.Subject, doc, sum); err != nil {
-		return "", fmt.Errorf("bind an identity: %w", err)
-	}
-	return u.ID, r.tellUser(tx, "identity-bound", &u.User, userAct{By: u.ID, How: "identity"}, now)
+	return token, token != ""
 }

@@ -38,6 +38,18 @@ type protected struct {
 
 // header reads the header of a detached JWS before any key is touched.
 func header(jws string) (protected, error) {
+	return headerWith(jws, func(members map[string]jsontext.Value) error {
+		for name := range members {
+			if !slices.Contains([]string{"alg", "kid", "typ", "cty"}, name) {
+				return refuse("the signature's header may not hold %.40q: only alg, kid, typ and cty", name)
+			}
+		}
+		return nil
+	})
+}
+
+// headerWith reads the header of a detached JWS, whose members allowed judges.
+func headerWith(jws string, allowed func(members map[string]jsontext.Value) error) (protected, error) {
 	var p protected
 	if len(jws) > JWSBytesMax {
 		return p, refuse("a signature has at most %d bytes, not %d", JWSBytesMax, len(jws))
@@ -58,10 +70,8 @@ func header(jws string) (protected, error) {
 	if err := json.Unmarshal(raw, &members); err != nil {
 		return p, refuse("the signature's header is not strict JSON: %v", err)
 	}
-	for name := range members {
-		if !slices.Contains([]string{"alg", "kid", "typ", "cty"}, name) {
-			return p, refuse("the signature's header may not hold %.40q: only alg, kid, typ and cty", name)
-		}
+	if err := allowed(members); err != nil {
+		return p, err
 	}
 	if err := json.Unmarshal(raw, &p); err != nil {
 		return p, refuse("the signature's header: %v", err)
@@ -268,16 +278,21 @@ func SignReceipt(key *PrivateKey, receipt []byte) (string, error) {
 	if key == nil {
 		return "", errors.New("sign a receipt: no key")
 	}
+	return signDetached(key, receipt, nil)
+}
+
+// signDetached returns the detached JWS by key over payload.
+func signDetached(key *PrivateKey, payload []byte, opts *jose.SignerOptions) (string, error) {
 	signer, err := jose.NewSigner(jose.SigningKey{
 		Algorithm: jose.SignatureAlgorithm(key.jwk.Algorithm),
 		Key:       jose.JSONWebKey{Key: key.jwk.Key, KeyID: key.jwk.KeyID},
-	}, nil)
+	}, opts)
 	if err != nil {
-		return "", fmt.Errorf("sign a receipt: %w", err)
+		return "", fmt.Errorf("sign: %w", err)
 	}
-	signed, err := signer.Sign(receipt)
+	signed, err := signer.Sign(payload)
 	if err != nil {
-		return "", fmt.Errorf("sign a receipt: %w", err)
+		return "", fmt.Errorf("sign: %w", err)
 	}
 	return signed.DetachedCompactSerialize()
 }

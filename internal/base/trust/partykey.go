@@ -21,6 +21,12 @@ type Key struct {
 	ValidTo   time.Time     `json:"validTo,omitzero"` // zero: open
 	Revoked   time.Time     `json:"revoked,omitzero"` // from then on it is good for nothing
 	Reason    string        `json:"reason,omitempty"`
+	// Use is what is signed with it; empty is receipts.
+	Use KeyUse `json:"use,omitempty"`
+	// Replaces is the key in whose place it came, and Endorsed that key's detached
+	// JWS over [Key.Statement].
+	Replaces string `json:"replaces,omitempty"`
+	Endorsed string `json:"endorsed,omitempty"`
 }
 
 // ValidAt reports whether the key was good at t; why says why not.
@@ -45,17 +51,22 @@ type partyKey struct {
 // RegisterKey adds a public key (JWK, EC P-256 or Ed25519) to party's and journals
 // it. Its id is its RFC 7638 thumbprint. A key that is there already is Conflict.
 func (r *Registry) RegisterKey(tx hansa.Tx, party hansa.PartyID, jwk []byte, from, to time.Time) (kid string, err error) {
-	parsed, kid, err := publicKey(jwk)
+	return r.register(tx, Key{Party: party, JWK: string(jwk), ValidFrom: from, ValidTo: to})
+}
+
+// register stores k under the thumbprint of its JWK.
+func (r *Registry) register(tx hansa.Tx, k Key) (kid string, err error) {
+	parsed, kid, err := publicKey([]byte(k.JWK))
 	if err != nil {
 		return "", err
 	}
-	if from.IsZero() || !to.IsZero() && !to.After(from) {
+	if k.ValidFrom.IsZero() || !k.ValidTo.IsZero() && !k.ValidTo.After(k.ValidFrom) {
 		return "", hansa.Fielded("/validFrom", "a key is valid from a time to a later one")
 	}
-	if err := hasParty(tx, party); err != nil {
+	if err := hasParty(tx, k.Party); err != nil {
 		return "", err
 	}
-	n, err := count(tx, `SELECT COUNT(*) FROM trust_keys WHERE party = ?`, string(party))
+	n, err := count(tx, `SELECT COUNT(*) FROM trust_keys WHERE party = ?`, string(k.Party))
 	if err != nil {
 		return "", err
 	}
@@ -73,19 +84,30 @@ func (r *Registry) RegisterKey(tx hansa.Tx, party hansa.PartyID, jwk []byte, fro
 	if err != nil {
 		return "", fmt.Errorf("encode a key: %w", err)
 	}
-	k := Key{KID: kid, Party: party, JWK: string(public), ValidFrom: from.UTC()}
-	if !to.IsZero() {
-		k.ValidTo = to.UTC()
+	k.KID, k.JWK, k.ValidFrom = kid, string(public), k.ValidFrom.UTC()
+	if !k.ValidTo.IsZero() {
+		k.ValidTo = k.ValidTo.UTC()
 	}
-	doc, sum, err := seal(k, string(party), kid)
+	doc, sum, err := seal(k, string(k.Party), kid)
 	if err != nil {
 		return "", err
 	}
-	_, err = tx.Exec(`INSERT INTO trust_keys (party, kid, doc, sum) VALUES (?, ?, ?, ?)`, string(party), kid, doc, sum)
+	_, err = tx.Exec(`INSERT INTO trust_keys (party, kid, doc, sum) VALUES (?, ?, ?, ?)`, string(k.Party), kid, doc, sum)
 	if err != nil {
 		return "", fmt.Errorf("write key %s: %w", kid, err)
 	}
-	return kid, r.journal(tx, party, "key-registered", &k, r.cfg.Now())
+	return kid, r.journal(tx, k.Party, "key-registered", &k, r.cfg.Now())
+}
+
+func updateKey(tx hansa.Tx, k *Key) error {
+	doc, sum, err := seal(k, string(k.Party), k.KID)
+	if err != nil {
+		return err
+	}
+	if _, err := tx.Exec(`UPDATE trust_keys SET doc = ?, sum = ? WHERE party = ? AND kid = ?`, doc, sum, string(k.Party), k.KID); err != nil {
+		return fmt.Errorf("write key %s: %w", k.KID, err)
+	}
+	return nil
 }
 
 // RevokeKey ends party's key kid as of at, for reason. Signatures taken before
@@ -115,12 +137,13 @@ func (r *Registry) RevokeKey(tx hansa.Tx, party hansa.PartyID, kid string, at ti
 		return hansa.Errorf(hansa.Conflict, "the key was revoked as of %s already", k.Revoked.Format(time.RFC3339))
 	}
 	k.Revoked, k.Reason = at.UTC(), reason
-	doc, sum, err := seal(k, string(party), kid)
-	if err != nil {
+	if err := updateKey(tx, &k); err != nil {
 		return err
 	}
-	if _, err := tx.Exec(`UPDATE trust_keys SET doc = ?, sum = ? WHERE party = ? AND kid = ?`, doc, sum, string(party), kid); err != nil {
-		return fmt.Errorf("write key %s: %w", kid, err)
+	if !at.After(r.cfg.Now()) {
+		if err := forgetPrivate(tx, party, kid); err != nil {
+			return err
+		}
 	}
 	return r.journal(tx, party, "key-revoked", &k, r.cfg.Now())
 }

@@ -21,6 +21,9 @@ type snapshot struct {
 	headers []string // that some credential is presented in
 	keys    map[hansa.PartyID]map[string]*partyKey
 
+	held  map[hansa.PartyID][]*heldKey
+	peers map[peerKey]*Peer
+
 	users    map[string]*storedUser
 	names    map[userName]*storedUser // of live users
 	sessions map[[sha256.Size]byte]*heldSession
@@ -48,16 +51,21 @@ func newSnapshot() *snapshot {
 		parties: map[hansa.PartyID]hansa.Party{},
 		secrets: map[[sha256.Size]byte]*held{},
 		keys:    map[hansa.PartyID]map[string]*partyKey{},
+		held:    map[hansa.PartyID][]*heldKey{},
+		peers:   map[peerKey]*Peer{},
 
 		users: map[string]*storedUser{}, names: map[userName]*storedUser{}, sessions: map[[sha256.Size]byte]*heldSession{},
 	}
 }
 
-func (s *snapshot) read(tx hansa.Tx) error {
+func (s *snapshot) read(tx hansa.Tx, vault Vault) error {
 	if err := s.readParties(tx); err != nil {
 		return err
 	}
 	if err := s.readUsers(tx); err != nil {
+		return err
+	}
+	if err := s.readPeers(tx, vault); err != nil {
 		return err
 	}
 	var at int64
@@ -88,7 +96,7 @@ func (s *snapshot) read(tx hansa.Tx) error {
 	if err != nil {
 		return err
 	}
-	return scanKeys(tx, ``, nil, func(k *partyKey, damaged error) {
+	err = scanKeys(tx, ``, nil, func(k *partyKey, damaged error) {
 		if damaged != nil {
 			s.damaged = append(s.damaged, damaged)
 			return
@@ -98,6 +106,10 @@ func (s *snapshot) read(tx hansa.Tx) error {
 		}
 		s.keys[k.Party][k.KID] = k
 	})
+	if err != nil {
+		return err
+	}
+	return s.readPrivate(tx, vault)
 }
 
 func (s *snapshot) readParties(tx hansa.Tx) error {
@@ -174,8 +186,23 @@ func (s *snapshot) seen(u *storedUser) User {
 	return out
 }
 
-// inherit takes over the last uses that old knows of.
+// inherit takes over what old knows: the last uses, and the keys that it opened. Nobody
+// else may read s yet.
 func (s *snapshot) inherit(old *snapshot) {
+	s.inheritUses(old)
+	for party, list := range old.held {
+		for _, was := range list {
+			for _, h := range s.held[party] {
+				if h.public.KID == was.public.KID && slices.Equal(h.sealed, was.sealed) {
+					h.open = was.open
+				}
+			}
+		}
+	}
+}
+
+// inheritUses takes over the last uses that old knows of.
+func (s *snapshot) inheritUses(old *snapshot) {
 	for hash, was := range old.secrets {
 		if h := s.secrets[hash]; h != nil && was.used.Load() > h.used.Load() {
 			h.used.Store(was.used.Load())

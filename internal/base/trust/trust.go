@@ -33,10 +33,19 @@ type Journal interface {
 	Act(tx hansa.Tx, party hansa.PartyID, kind string, doc []byte, now time.Time) (id string, err error)
 }
 
+// Vault seals secrets at rest; bound ties a sealed secret to its place.
+type Vault interface {
+	Seal(plain []byte, bound string) ([]byte, error)
+	Open(sealed []byte, bound string) ([]byte, error)
+}
+
 // Config is what a registry needs besides its database.
 type Config struct {
 	// Journal hears of every registration, rotation and revocation.
 	Journal Journal
+	// Vault seals what peers ask for and the private keys of parties; without it
+	// neither can be kept.
+	Vault Vault
 	// Now is the clock that expiry and last use are measured by.
 	Now func() time.Time
 }
@@ -53,6 +62,8 @@ type Registry struct {
 	known atomic.Pointer[snapshot]
 	// changes counts changes, so that a load that began before one is not kept.
 	changes atomic.Uint64
+
+	making sync.Mutex // held while a party's first key is made
 
 	mu   sync.Mutex // guards loading, that many readers cause one load, and last
 	last *snapshot  // the one dropped: the next load takes over its last uses
@@ -85,13 +96,13 @@ func (r *Registry) Forget() {
 	defer r.mu.Unlock()
 	r.last = old
 	if now := r.known.Load(); now != nil {
-		now.inherit(old)
+		now.inheritUses(old) // it is read already
 	}
 }
 
 // Migrations returns the room's tables.
 func Migrations() []hansa.Migration {
-	return []hansa.Migration{{Room: "trust", Number: 1, Statements: []string{
+	return append([]hansa.Migration{{Room: "trust", Number: 1, Statements: []string{
 		`CREATE TABLE trust_parties (
 			id TEXT NOT NULL PRIMARY KEY,
 			name TEXT NOT NULL UNIQUE,
@@ -146,6 +157,27 @@ func Migrations() []hansa.Migration {
 			doc BYTEA NOT NULL,
 			sum BYTEA NOT NULL,
 			PRIMARY KEY (issuer, subject))`,
+	}}}, later()...)
+}
+
+// later are the tables of peers and of keys that the node holds.
+func later() []hansa.Migration {
+	return []hansa.Migration{{Room: "trust", Number: 4, Statements: []string{
+		`CREATE TABLE trust_peers (
+			owner TEXT NOT NULL REFERENCES trust_parties (id),
+			id TEXT NOT NULL REFERENCES trust_parties (id),
+			secret BYTEA NOT NULL,
+			doc BYTEA NOT NULL,
+			sum BYTEA NOT NULL,
+			PRIMARY KEY (owner, id))`,
+	}}, {Room: "trust", Number: 5, Statements: []string{
+		`CREATE TABLE trust_private_keys (
+			party TEXT NOT NULL,
+			kid TEXT NOT NULL,
+			sealed BYTEA NOT NULL,
+			sum BYTEA NOT NULL,
+			PRIMARY KEY (party, kid),
+			FOREIGN KEY (party, kid) REFERENCES trust_keys (party, kid))`,
 	}}}
 }
 
@@ -192,7 +224,7 @@ func (r *Registry) load(ctx context.Context) (*snapshot, error) {
 	var s *snapshot
 	err := r.db.Read(ctx, func(tx hansa.Tx) error {
 		s = newSnapshot()
-		return s.read(tx)
+		return s.read(tx, r.cfg.Vault)
 	})
 	if err != nil {
 		return nil, err

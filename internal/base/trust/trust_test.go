@@ -87,13 +87,13 @@ func newWorld(t testing.TB) *world {
 		}
 	}
 	w := &world{TB: t, db: &plainDB{db: db}, now: time.Date(2023, 7, 10, 12, 0, 0, 0, time.UTC)}
-	w.r, err = trust.New(w.db, trust.Config{Journal: &w.acts, Now: func() time.Time { return w.now }})
+	w.r, err = trust.New(w.db, trust.Config{Journal: &w.acts, Vault: nodeKey(t), Now: func() time.Time { return w.now }})
 	if err != nil {
 		t.Fatal(err)
 	}
 	w.change(func(tx hansa.Tx) error {
 		for name, id := range map[string]hansa.PartyID{"alice": alice, "bob": bob} {
-			p, err := w.r.AddParty(tx, hansa.Party{ID: id, Name: name, Title: name, Kind: hansa.City})
+			p, err := w.r.AddParty(tx, hansa.Party{ID: id, Name: name, Title: name, Kind: hansa.City, Hosted: true})
 			if err != nil {
 				return err
 			}
@@ -104,6 +104,16 @@ func newWorld(t testing.TB) *world {
 		return nil
 	})
 	return w
+}
+
+// nodeKey is a fresh node key, by which secrets are sealed.
+func nodeKey(t testing.TB) *trust.NodeKey {
+	t.Helper()
+	key, err := trust.OpenNodeKey(trust.NodeKeyPlace{Name: "alice.example", Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
 }
 
 func (w *world) change(f func(hansa.Tx) error) {
