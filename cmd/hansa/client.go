@@ -20,6 +20,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/hansa-exchange/hansa/internal/base/words"
 	"github.com/hansa-exchange/hansa/internal/edge/api"
 )
 
@@ -32,11 +33,15 @@ type client struct {
 	base  string // without a slash at the end
 	name  string // as people know it
 	token string
+	clock func(*time.Location) // hears in which zone the caller's party lives; may be nil
 }
 
 // connect finds the node: --node, HANSA_NODE, the context in use, or the node
 // that runs on this machine for this user.
 func (g *globals) connect(p *printer) (*client, error) {
+	if g.client != nil {
+		return g.client, nil // the token was read already
+	}
 	node, tokenFile, ca := g.Node, g.TokenFile, g.CA
 	if node == "" {
 		c, err := currentContext()
@@ -59,7 +64,38 @@ func (g *globals) connect(p *printer) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return dial(node, token, ca)
+	c, err := dial(node, token, ca)
+	if err == nil && !g.UTC {
+		c.clock = func(z *time.Location) { p.zone = z }
+	}
+	g.client = c
+	return c, err
+}
+
+// learn makes the printer know the city's zone, if one of these times is told by its
+// clock: as 22:30, or a date without an offset.
+func (g *globals) learn(ctx context.Context, p *printer, times ...string) error {
+	for _, s := range times {
+		_, err := time.Parse(time.RFC3339, s)
+		if s == "" || strings.HasPrefix(s, "+") || err == nil {
+			continue
+		}
+		c, err := g.connect(p)
+		if err != nil {
+			return err
+		}
+		var who api.WhoBody
+		if err := c.do(ctx, "GET", "/api/v1/whoami", nil, &who); err != nil && unreached(err) {
+			return err
+		}
+		return nil
+	}
+	return nil
+}
+
+func unreached(err error) bool {
+	f, ok := errors.AsType[*failure](err)
+	return ok && f.exit == exitConnection
 }
 
 func first(a, b string) string {
@@ -147,6 +183,9 @@ func (c *client) request(ctx context.Context, method, path, contentType string, 
 		}
 		return nil, unreachable(c.name, err)
 	}
+	if z, err := time.LoadLocation(res.Header.Get(api.ZoneHeader)); err == nil && c.clock != nil && res.Header.Get(api.ZoneHeader) != "" {
+		c.clock(z)
+	}
 	if res.StatusCode >= 300 && res.StatusCode != http.StatusNotModified {
 		defer res.Body.Close()
 		b, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
@@ -201,7 +240,7 @@ func (c *client) read(res *http.Response, out any) error {
 		return nil
 	}
 	if err := json.Unmarshal(b, out); err != nil {
-		return &failure{exit: exitConnection, code: "answer", message: sentence(fmt.Sprintf("%s answered something that is not the exchange's: %v", c.name, err)), hint: "hansa doctor --node " + c.name}
+		return &failure{exit: exitConnection, code: "answer", message: sentence(fmt.Sprintf("%s answered something that is not the exchange's: %s", c.name, words.Misread(err))), hint: "hansa doctor --node " + c.name}
 	}
 	return nil
 }

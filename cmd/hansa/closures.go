@@ -14,6 +14,7 @@ import (
 
 	"github.com/hansa-exchange/hansa"
 	"github.com/hansa-exchange/hansa/internal/base/network"
+	"github.com/hansa-exchange/hansa/internal/base/words"
 	"github.com/hansa-exchange/hansa/internal/edge/api"
 )
 
@@ -52,6 +53,9 @@ func (cmd *closeCmd) Run(ctx context.Context, g *globals, p *printer) error {
 	o := api.CloseOrder{
 		Place: cmd.Place, Heading: cmd.Direction, Lanes: cmd.Lane, Reason: cmd.Reason, Text: cmd.Text, Lang: cmd.Lang, Incident: cmd.Incident,
 		Role: hansa.Role(cmd.Role), Dataset: cmd.Dataset, Test: cmd.Test, RequestID: hansa.NewID(now),
+	}
+	if err := g.learn(ctx, p, cmd.From, cmd.Until); err != nil {
+		return err
 	}
 	if o.From, err = p.when(cmd.From, now, "--from"); err != nil {
 		return err
@@ -121,7 +125,7 @@ func readLine(from string) ([]hansa.Position, error) {
 		feature
 	}
 	if err := json.Unmarshal(b, &doc); err != nil {
-		return nil, &failure{exit: exitRefused, code: "syntax", message: from + " is no GeoJSON with one line: " + err.Error(), hint: "a LineString, in the direction of travel"}
+		return nil, &failure{exit: exitRefused, code: "syntax", message: from + " is no GeoJSON with one line: " + words.Misread(err), hint: "a LineString, in the direction of travel"}
 	}
 	g := doc.Geometry
 	if len(doc.Features) == 1 {
@@ -160,8 +164,11 @@ func (closeCmd) finish(ctx context.Context, c *client, p *printer, closure api.C
 			return err
 		}
 		fmt.Fprintf(p.out, "%s  %s\n", closure.ID, p.headline(closure))
-		if n := len(closure.Receivers); n > 0 {
+		switch n := len(closure.Receivers); {
+		case n > 0:
 			p.say("Offered to %s. Watch: hansa closures %s", count(n, "receiver"), closure.ID)
+		case closure.Record != nil && closure.Record.Live():
+			p.say("Nobody receives it yet. Next: hansa parties invite NAME        # or: hansa reopen %s", closure.ID)
 		}
 		return nil
 	}
@@ -185,6 +192,8 @@ func (p *printer) headline(c api.Closure) string {
 		if s.Start != nil {
 			when = *s.Start
 		}
+	case s.Lifecycle == hansa.Confirmed && s.Start != nil:
+		return clean(c.Title) + "  " + paint(p.colourOut, orange, "planned") + " from " + p.at(*s.Start)
 	case s.Start != nil:
 		when = *s.Start
 	}
@@ -274,6 +283,9 @@ type extendCmd struct {
 func (extendCmd) examples() []string { return []string{"hansa extend oostertunnel --until +90m"} }
 
 func (cmd *extendCmd) Run(ctx context.Context, g *globals, p *printer) error {
+	if err := g.learn(ctx, p, cmd.Until); err != nil {
+		return err
+	}
 	until, err := p.when(cmd.Until, time.Now(), "--until")
 	if err != nil {
 		return err
@@ -283,6 +295,55 @@ func (cmd *extendCmd) Run(ctx context.Context, g *globals, p *printer) error {
 		o.EndKind = string(hansa.EndEstimated)
 	}
 	c, closure, err := cmd.change(ctx, g, p, "extend", o)
+	if err != nil {
+		return err
+	}
+	return closeCmd{}.finish(ctx, c, p, closure, false, 0, "")
+}
+
+type beginCmd struct{ changeFlags }
+
+func (beginCmd) examples() []string { return []string{"hansa begin stadstunnel"} }
+
+func (cmd *beginCmd) Run(ctx context.Context, g *globals, p *printer) error {
+	c, closure, err := cmd.change(ctx, g, p, "begin", api.ChangeOrder{})
+	if err != nil {
+		return err
+	}
+	return closeCmd{}.finish(ctx, c, p, closure, false, 0, "")
+}
+
+type correctCmd struct {
+	changeFlags
+	Direction string `help:"Which direction or tube of the place it is." short:"d"`
+	Part      string `help:"Which part of the place it is, by id or name." placeholder:"PLACE"`
+	Reason    string `help:"Why it is closed." short:"r"`
+	From      string `help:"The planned start; of one in force, when it began."`
+	Until     string `help:"The planned end."`
+	Estimated bool   `help:"The end is an estimate."`
+}
+
+func (correctCmd) examples() []string {
+	return []string{"hansa correct oostertunnel --direction north --reason accident", "hansa correct ID --from 2026-11-23T13:20"}
+}
+
+func (cmd *correctCmd) Run(ctx context.Context, g *globals, p *printer) error {
+	now := time.Now()
+	o := api.ChangeOrder{Place: cmd.Part, Heading: cmd.Direction, Reason: cmd.Reason}
+	err := g.learn(ctx, p, cmd.From, cmd.Until)
+	if err != nil {
+		return err
+	}
+	if o.From, err = p.when(cmd.From, now, "--from"); err != nil {
+		return err
+	}
+	if o.Until, err = p.when(cmd.Until, now, "--until"); err != nil {
+		return err
+	}
+	if cmd.Estimated {
+		o.EndKind = string(hansa.EndEstimated)
+	}
+	c, closure, err := cmd.change(ctx, g, p, "correct", o)
 	if err != nil {
 		return err
 	}
@@ -359,7 +420,11 @@ func (cmd *closuresCmd) Run(ctx context.Context, g *globals, p *printer) error {
 				trouble = append(trouble, paint(p.colourOut, pink, clean(r.Title)+" "+word))
 			}
 		}
-		rows = append(rows, []string{k.ID, clean(k.Title), what(k.Record.Situation), string(k.Record.Situation.Lifecycle), p.at(k.Record.Updated), fmt.Sprintf("%d of %d", live, len(k.Receivers)), strings.Join(trouble, ", ")})
+		state, since := string(k.Record.Situation.Lifecycle), p.at(k.Record.Updated)
+		if s := k.Record.Situation; s.Lifecycle == hansa.Confirmed && s.Start != nil {
+			state, since = "planned", "from "+p.at(*s.Start)
+		}
+		rows = append(rows, []string{k.ID, clean(k.Title), what(k.Record.Situation), state, since, fmt.Sprintf("%d of %d", live, len(k.Receivers)), strings.Join(trouble, ", ")})
 	}
 	p.table([]string{"ID", "WHERE", "WHAT", "STATE", "SINCE", "LIVE AT", "TROUBLE"}, rows, "")
 	if len(rows) == 0 {

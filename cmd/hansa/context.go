@@ -13,6 +13,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/hansa-exchange/hansa"
+	"github.com/hansa-exchange/hansa/internal/base/words"
 )
 
 // contextsMax bounds the names kept.
@@ -52,7 +53,7 @@ func loadContexts() (contexts, error) {
 		return c, err
 	}
 	if err := json.Unmarshal(b, &c); err != nil {
-		return c, &failure{exit: exitFailed, code: "context", message: sentence(name + " cannot be read: " + err.Error()), hint: "rm " + name}
+		return c, &failure{exit: exitFailed, code: "context", message: sentence(name + " cannot be read: " + words.Misread(err)), hint: "rm " + name}
 	}
 	return c, nil
 }

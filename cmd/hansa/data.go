@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"mime"
 	"net/http"
 	"net/url"
@@ -45,17 +46,19 @@ func (cmd *publishCmd) Run(ctx context.Context, g *globals, p *printer) error {
 		return err
 	}
 	defer body.Close()
+	posts := whole(body)
+	if contentType == "application/x-ndjson" {
+		posts = lines(body)
+	}
 	var ans api.PublishAnswer
-	res, err := c.request(ctx, "POST", "/data/v1/datasets/"+url.PathEscape(cmd.To)+"/records", contentType, body, nil)
-	if e, ok := errors.AsType[*refusedBody](err); ok {
-		if err := json.Unmarshal(e.body, &ans); err != nil {
-			return err
+	for post, err := range posts {
+		if err == nil {
+			err = c.publish(ctx, cmd.To, contentType, post, &ans)
 		}
-	} else if err != nil {
-		return err
-	} else {
-		defer res.Body.Close()
-		if err := c.read(res, &ans); err != nil {
+		if err != nil {
+			if n := len(ans.Records); n > 0 { // what was answered stands
+				p.say("%d in before this: %d taken, %d refused.", n, ans.Accepted, ans.Refused)
+			}
 			return err
 		}
 	}
@@ -67,6 +70,73 @@ func (cmd *publishCmd) Run(ctx context.Context, g *globals, p *printer) error {
 	}
 	p.say("%d in: %d taken, %d refused.", ans.Accepted+ans.Refused, ans.Accepted, ans.Refused)
 	return refusedAll(ans)
+}
+
+// publish posts one document and adds what became of its records to ans.
+func (c *client) publish(ctx context.Context, dataset, contentType string, body io.Reader, ans *api.PublishAnswer) error {
+	var part api.PublishAnswer
+	res, err := c.request(ctx, "POST", "/data/v1/datasets/"+url.PathEscape(dataset)+"/records", contentType, body, nil)
+	if e, ok := errors.AsType[*refusedBody](err); ok {
+		if err := json.Unmarshal(e.body, &part); err != nil {
+			return err
+		}
+	} else if err != nil {
+		return err
+	} else {
+		defer res.Body.Close()
+		if err := c.read(res, &part); err != nil {
+			return err
+		}
+	}
+	for _, a := range part.Records {
+		a.Line = len(ans.Records) + 1 // of the file
+		ans.Records = append(ans.Records, a)
+	}
+	ans.Accepted, ans.Refused = ans.Accepted+part.Accepted, ans.Refused+part.Refused
+	return nil
+}
+
+// postBytes and postLines are how much of a file of lines goes into one post.
+const (
+	postBytes = 4 << 20
+	postLines = 5000
+)
+
+// whole yields a body as it is.
+func whole(body io.Reader) iter.Seq2[io.Reader, error] {
+	return func(yield func(io.Reader, error) bool) { yield(body, nil) }
+}
+
+// lines yields a body of lines in parts that a node takes, however long it is.
+func lines(body io.Reader) iter.Seq2[io.Reader, error] {
+	return func(yield func(io.Reader, error) bool) {
+		r := bufio.NewReaderSize(body, 64<<10)
+		var part bytes.Buffer
+		n := 0
+		for {
+			line, err := r.ReadSlice('\n')
+			part.Write(line)
+			switch {
+			case errors.Is(err, bufio.ErrBufferFull):
+				continue
+			case errors.Is(err, io.EOF):
+				if part.Len() > 0 {
+					yield(&part, nil)
+				}
+				return
+			case err != nil:
+				yield(nil, err)
+				return
+			}
+			if n++; n < postLines && part.Len() < postBytes {
+				continue
+			}
+			if !yield(&part, nil) {
+				return
+			}
+			part, n = bytes.Buffer{}, 0
+		}
+	}
 }
 
 func refusedAll(ans api.PublishAnswer) error {
@@ -141,7 +211,9 @@ func openInput(p *printer, name, as string) (io.ReadCloser, string, error) {
 }
 
 type subscribeCmd struct {
-	Flow    string        `arg:"" help:"The flow, by id or name."`
+	Flow    string        `arg:"" help:"The flow, by id or name. With --at: a dataset or an offer at another node."`
+	At      string        `help:"Another node: a peer by name, or the address of its connector. An agreement is asked for when there is none." placeholder:"URL|PEER"`
+	Dataset string        `help:"With --at: your dataset that is filled; made when it is not there."`
 	As      string        `help:"The format: record, datex2, geojson, cifs, cifs-json, wzdx." default:"record" placeholder:"FORMAT"`
 	Since   string        `help:"A cursor to go on from; - is the beginning. From now when left out." aliases:"from"`
 	Purpose string        `help:"What you read it for, when the flow has several purposes."`
@@ -151,13 +223,19 @@ type subscribeCmd struct {
 }
 
 func (subscribeCmd) examples() []string {
-	return []string{"hansa subscribe closures-to-navika --as datex2 > feed.xml", "hansa subscribe closures-to-navika --json | jq .record", "hansa subscribe closures-to-navika --state --as cifs"}
+	return []string{"hansa subscribe closures-to-navika --as datex2 > feed.xml", "hansa subscribe closures-to-navika --json | jq .record", "hansa subscribe closures-to-navika --state --as cifs", "hansa subscribe 'Road closures' --at https://hansa.doggerhaven.example/dsp/2025-1 --purpose navigation"}
 }
 
 func (cmd *subscribeCmd) Run(ctx context.Context, g *globals, p *printer) error {
 	c, err := g.connect(p)
 	if err != nil {
 		return err
+	}
+	if cmd.At != "" {
+		if cmd.State {
+			return &failure{exit: exitUsage, code: "usage", message: "--state is of a flow; what comes from another node is followed.", hint: "hansa subscribe " + quoted(cmd.Flow) + " --at " + quoted(cmd.At)}
+		}
+		return (&abroad{subscribeCmd: cmd, c: c, p: p}).run(ctx)
 	}
 	if cmd.For > 0 {
 		var stop context.CancelFunc

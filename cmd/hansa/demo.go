@@ -13,7 +13,7 @@ import (
 
 type demoCmd struct {
 	Rehearse bool    `help:"Play the story at once, check each step, and stop."`
-	Story    string  `help:"Which story: closure, or own-city, which is rehearsed alone." enum:"closure,own-city" default:"closure"`
+	Story    string  `help:"Which story: closure; or own-city, connector, accords or hub, which are rehearsed alone." enum:"closure,own-city,connector,accords,hub" default:"closure"`
 	Listen   string  `help:"Where the page is; a free port of loopback when left out." placeholder:"HOST:PORT"`
 	Factor   float64 `help:"How fast the story's clock runs." default:"20"`
 	Still    bool    `help:"Only run the city; play no story."`
@@ -21,31 +21,39 @@ type demoCmd struct {
 }
 
 func (demoCmd) examples() []string {
-	return []string{"hansa demo", "hansa demo --rehearse", "hansa demo --rehearse --json", "hansa demo --rehearse --story own-city", "hansa demo --still --factor 1 --listen 127.0.0.1:8080"}
+	return []string{"hansa demo", "hansa demo --rehearse", "hansa demo --rehearse --json", "hansa demo --rehearse --story own-city", "hansa demo --rehearse --story connector", "hansa demo --rehearse --story accords", "hansa demo --rehearse --story hub", "hansa demo --still --factor 1 --listen 127.0.0.1:8080"}
 }
 
-// storyStart is a Sunday evening in July 2023, when the first tube shut.
-func storyStart() time.Time { return time.Date(2023, 7, 16, 20, 0, 0, 0, time.UTC) }
+// storyStart is the next Sunday evening after now, in summer 22:00 in the city: the first
+// tube shuts, as it did on one in July 2023.
+func storyStart(now time.Time) time.Time {
+	now = now.UTC()
+	at := time.Date(now.Year(), now.Month(), now.Day()+(7-int(now.Weekday()))%7, 20, 0, 0, 0, time.UTC)
+	if at.Before(now) {
+		at = at.AddDate(0, 0, 7)
+	}
+	return at
+}
 
 func (cmd *demoCmd) Run(ctx context.Context, p *printer) (err error) {
 	if cmd.Factor <= 0 || cmd.Factor > 1000 {
 		return &failure{exit: exitUsage, code: "usage", message: "--factor is more than 0 and at most 1000.", hint: "hansa demo --factor 20"}
 	}
-	if cmd.Story == "own-city" {
+	if play := map[string]func(context.Context, string, func(node.Step)) ([]node.Step, error){"own-city": node.RehearseOwnCity, "connector": node.RehearseConnector, "accords": node.RehearseAccords, "hub": rehearseHub}[cmd.Story]; play != nil {
 		if !cmd.Rehearse {
-			return &failure{exit: exitUsage, code: "usage", message: "The story own-city is played at once, and shown by its steps.", hint: p.with("--rehearse")}
+			return &failure{exit: exitUsage, code: "usage", message: "The story " + cmd.Story + " is played at once, and shown by its steps.", hint: p.with("--rehearse")}
 		}
 		var broke error
 		err := cmd.rehearse(ctx, p, func(ctx context.Context, tell func(node.Step)) (steps []node.Step) {
-			steps, broke = node.RehearseOwnCity(ctx, build().Version, tell)
+			steps, broke = play(ctx, build().Version, tell)
 			return steps
 		})
 		return errors.Join(err, broke)
 	}
 	started := time.Now()
-	cfg := node.DemoConfig{Listen: cmd.Listen, Factor: cmd.Factor, Version: build().Version, Log: logger(p, cmd.Log)}
+	cfg := node.DemoConfig{Listen: cmd.Listen, Factor: cmd.Factor, Version: build().Version, Quiet: cmd.Rehearse, Log: logger(p, cmd.Log)}
 	if !cmd.Still {
-		cfg.Start = storyStart()
+		cfg.Start = storyStart(started)
 	}
 	d, err := node.OpenDemo(ctx, cfg)
 	if err != nil {
@@ -72,6 +80,11 @@ func (cmd *demoCmd) Run(ctx context.Context, p *printer) (err error) {
 		return nil // Ctrl+C is how a demonstration ends
 	}
 	return errors.Join(err, failed)
+}
+
+// rehearseHub plays the story of a hub on three processes of this program.
+func rehearseHub(ctx context.Context, version string, tell func(node.Step)) ([]node.Step, error) {
+	return node.RehearseHub(ctx, version, servesItself, tell)
 }
 
 // rehearse plays the story at once, one line a step, and says what was missed.
@@ -130,7 +143,8 @@ func (cmd *demoCmd) show(ctx context.Context, p *printer, d *node.Demo, started 
 	p.say("  Open the page:   %s", paint(p.colourErr, bold, d.Page()))
 	p.say("  Close a tunnel:  %s", paint(p.colourErr, bold, "hansa close westertunnel --direction north --reason fire --wait"))
 	p.say("  Verify:          %s", paint(p.colourErr, bold, "hansa proof --key > city.key; hansa proof ID > closure.proof; hansa verify closure.proof --trust city.key"))
-	p.say("%s\n", paint(p.colourErr, dim, fmt.Sprintf("The story's clock runs %g times as fast as yours. Ctrl+C stops everything and removes the folder.", cmd.Factor)))
+	d.Settle(ctx, func(words string) { p.say("  %s %-10s %s", paint(p.colourErr, teal, "✓"), "accords", words) })
+	p.say("\n%s\n", paint(p.colourErr, dim, fmt.Sprintf("The story's clock runs %g times as fast as yours. Ctrl+C stops everything and removes the folder.", cmd.Factor)))
 	if !cmd.Still {
 		d.Play(ctx, func(s node.Step) {
 			mark := paint(p.colourErr, teal, "✓")

@@ -8,17 +8,20 @@ import (
 	"io"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/hansa-exchange/hansa"
 	"github.com/hansa-exchange/hansa/internal/base/journal"
 	"github.com/hansa-exchange/hansa/internal/base/trust"
+	"github.com/hansa-exchange/hansa/internal/controlplane/accord"
 	"github.com/hansa-exchange/hansa/internal/edge/api"
 )
 
 type proofCmd struct {
 	Record     string `arg:"" optional:"" help:"The record's id; a closure's id is one."`
+	Accord     string `help:"In place of a record: an accord, by its id, with every entry, text and signature." placeholder:"ID"`
 	Dataset    string `help:"The dataset, by id or name; closures when left out." default:"closures"`
 	Since      string `help:"A checkpoint that you saved earlier; the proof then shows that the journal has only grown." placeholder:"FILE"`
 	Key        bool   `help:"Print the node's key, for a trust file."`
@@ -26,7 +29,7 @@ type proofCmd struct {
 }
 
 func (proofCmd) examples() []string {
-	return []string{"hansa proof --key > doggerhaven.key", "hansa proof CLOSURE > closure.proof", "hansa proof --checkpoint > doggerhaven.checkpoint"}
+	return []string{"hansa proof --key > doggerhaven.key", "hansa proof CLOSURE > closure.proof", "hansa proof --accord ID > closures.proof", "hansa proof --checkpoint > doggerhaven.checkpoint"}
 }
 
 func (cmd *proofCmd) Run(ctx context.Context, g *globals, p *printer) error {
@@ -47,14 +50,19 @@ func (cmd *proofCmd) Run(ctx context.Context, g *globals, p *printer) error {
 		return err
 	case cmd.Checkpoint:
 		return cmd.checkpoint(ctx, c, p)
-	case cmd.Record == "":
-		return &failure{exit: exitUsage, code: "usage", message: "Say which record.", hint: "hansa closures"}
+	case cmd.Record != "" && cmd.Accord != "":
+		return &failure{exit: exitUsage, code: "usage", message: "A proof is of a record or of an accord, one of the two.", hint: "hansa proof --help"}
+	case cmd.Record == "" && cmd.Accord == "":
+		return &failure{exit: exitUsage, code: "usage", message: "Say which record, or --accord ID.", hint: "hansa closures"}
 	}
 	var since []byte
 	if cmd.Since != "" {
 		if since, err = os.ReadFile(cmd.Since); err != nil {
 			return err
 		}
+	}
+	if cmd.Accord != "" {
+		return cmd.copy(ctx, c, p, "POST", "/api/v1/accords/"+url.PathEscape(cmd.Accord)+"/proof", since)
 	}
 	return cmd.copy(ctx, c, p, "POST", "/api/v1/proofs/"+url.PathEscape(cmd.Dataset)+"/"+url.PathEscape(cmd.Record), since)
 }
@@ -111,7 +119,7 @@ type verified struct {
 }
 
 func (cmd *verifyCmd) Run(p *printer) error {
-	proven := journal.Trust{AcceptEmbeddedKey: cmd.AcceptEmbeddedKey, Signature: trust.VerifyDetached}
+	proven := journal.Trust{AcceptEmbeddedKey: cmd.AcceptEmbeddedKey, Signature: trust.VerifyDetached, Further: accord.CheckFacts}
 	var err error
 	if cmd.Trust != "" {
 		b, err := os.ReadFile(cmd.Trust)
@@ -160,7 +168,9 @@ func (cmd *verifyCmd) Run(p *printer) error {
 				break
 			}
 		}
-		if cmd.Trust == "" {
+		if i := slices.IndexFunc(list, func(v verified) bool { return !v.OK }); len(list[i].Report.Checks) < 2 { // it is no bundle
+			f.hint = "hansa proof ID > FILE makes one, and hansa proof --accord ID > FILE one of an accord"
+		} else if cmd.Trust == "" {
 			f.hint = "hansa verify " + strings.Join(cmd.Files, " ") + " --trust KEYS    # see: hansa help trust"
 		}
 		return f

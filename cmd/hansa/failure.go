@@ -21,10 +21,16 @@ type failure struct {
 	message   string
 	hint      string
 	requestID string
+	field     string // of the body or the query that is wrong, as the exchange names it
 	err       error
 }
 
-func (f *failure) Error() string { return f.message }
+func (f *failure) Error() string {
+	if f.field != "" && !strings.Contains(f.message, f.field) {
+		return f.field + ": " + f.message
+	}
+	return f.message
+}
 func (f *failure) Unwrap() error { return f.err }
 
 // missed is what --wait and the rehearsal end with when all was done and a
@@ -70,13 +76,10 @@ var kinds = map[string]hansa.Kind{"invalid": hansa.Invalid, "denied": hansa.Deni
 // answered turns an error document into a failure.
 func answered(status int, e api.ErrorBody) *failure {
 	message := e.Message
-	if e.Field != "" {
-		message = e.Field + ": " + message
-	}
 	if message == "" {
 		message = fmt.Sprintf("the exchange answered %d", status)
 	}
-	return &failure{exit: exitOf(kinds[e.Kind], e.Code), code: string(e.Code), message: sentence(message), hint: e.Hint, requestID: e.RequestID}
+	return &failure{exit: exitOf(kinds[e.Kind], e.Code), code: string(e.Code), message: sentence(message), hint: e.Hint, requestID: e.RequestID, field: e.Field}
 }
 
 // unreachable says that there is no exchange to talk to.

@@ -62,7 +62,7 @@ func (p *printer) feedState(s hansa.FeedStatus) string {
 // sourceFlags say where a source is and how it is read.
 type sourceFlags struct {
 	Source string        `arg:"" help:"Its address, or a file or folder on the node's machine."`
-	To     string        `required:"" help:"The dataset, by id or name." placeholder:"DATASET"`
+	To     string        `help:"The dataset, by id or name." placeholder:"DATASET"`
 	As     string        `help:"Its format; the answer tells when empty." placeholder:"FORMAT"`
 	Name   string        `help:"Its name; made from the address when empty."`
 	Every  time.Duration `help:"How often it is asked." default:"1m"`
@@ -73,6 +73,9 @@ type sourceFlags struct {
 }
 
 func (f *sourceFlags) order() (api.FeedOrder, error) {
+	if f.To == "" {
+		return api.FeedOrder{}, &failure{exit: exitUsage, code: "usage", message: "Missing flags: --to=DATASET.", hint: "hansa datasets"}
+	}
 	o := api.FeedOrder{Party: f.Party, Name: f.Name, Dataset: f.To, Format: hansa.Format(f.As), Every: hansa.Duration(f.Every), Silent: hansa.Duration(f.Silent), Zone: f.Zone, Kind: "snapshot"}
 	if f.Delta {
 		o.Kind = "delta"
@@ -146,7 +149,7 @@ func (cmd *feedsAddCmd) Run(ctx context.Context, g *globals, p *printer) error {
 	if done, err := p.show(map[string]any{"feed": f, "trial": t}); done {
 		return err
 	}
-	p.say("%s is asked every %s, into %s.", f.Feed, f.Every, f.DatasetName)
+	p.say("%s is asked every %s, into %s.", f.Feed, span(f.Every), f.DatasetName)
 	p.say("Next: hansa feeds        # how it does")
 	return nil
 }
@@ -174,7 +177,19 @@ type feedsTestCmd struct {
 }
 
 func (feedsTestCmd) examples() []string {
-	return []string{"hansa feeds test https://tunnels.example/datex2 --to closures"}
+	return []string{"hansa feeds test https://tunnels.example/datex2 --to closures", "hansa feeds test tunnels"}
+}
+
+// known is the order of a source that there is, when it is called by its name alone.
+func (cmd *feedsTestCmd) known(ctx context.Context, c *client) (api.FeedOrder, error) {
+	if cmd.To != "" || strings.ContainsAny(cmd.Source, "/.") {
+		return cmd.order()
+	}
+	var f api.FeedDetail
+	if err := c.do(ctx, "GET", "/api/v1/feeds/"+url.PathEscape(cmd.Source), nil, &f); err != nil {
+		return api.FeedOrder{}, err
+	}
+	return api.FeedOrder{Party: cmd.Party, Name: f.Feed.Feed, Dataset: f.DatasetName, URL: f.URL, Path: f.Path, Format: f.Format, Kind: f.Kind, Every: f.Every, Zone: f.Zone}, nil
 }
 
 func (cmd *feedsTestCmd) Run(ctx context.Context, g *globals, p *printer) error {
@@ -182,7 +197,7 @@ func (cmd *feedsTestCmd) Run(ctx context.Context, g *globals, p *printer) error 
 	if err != nil {
 		return err
 	}
-	o, err := cmd.order()
+	o, err := cmd.known(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -226,7 +241,7 @@ func (cmd *feedsShowCmd) Run(ctx context.Context, g *globals, p *printer) error 
 	if done, err := p.show(f); done {
 		return err
 	}
-	rows := [][]string{{"state", p.feedState(f.Status)}, {"since", p.at(f.Since)}, {"why", clean(f.Reason)}, {"source", clean(first(f.URL, f.Path))}, {"format", string(f.Format)}, {"gives", f.Kind}, {"every", f.Every.String()}, {"dataset", f.DatasetName}, {"records", strconv.Itoa(f.Records)}, {"last good", p.at(f.LastGood)}}
+	rows := [][]string{{"state", p.feedState(f.Status)}, {"since", p.at(f.Since)}, {"why", clean(f.Reason)}, {"source", clean(first(f.URL, f.Path))}, {"format", string(f.Format)}, {"gives", f.Kind}, {"every", span(f.Every)}, {"dataset", f.DatasetName}, {"records", strconv.Itoa(f.Records)}, {"last good", p.at(f.LastGood)}}
 	if f.Bad != nil {
 		rows = append(rows, []string{"last bad", p.at(f.Bad.At) + " " + clean(f.Bad.Why)})
 	}

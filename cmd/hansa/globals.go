@@ -20,6 +20,8 @@ type globals struct {
 	Yes       bool   `short:"y" help:"Answer yes to questions."`
 	NoInput   bool   `help:"Never ask; fail instead." name:"no-input"`
 	UTC       bool   `help:"Write times in UTC." name:"utc"`
+
+	client *client // of this command, once it has one
 }
 
 func (g *globals) apply(p *printer) {

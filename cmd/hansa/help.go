@@ -48,7 +48,7 @@ func topics() map[string]string {
 }
 
 type helpCmd struct {
-	Topic string `arg:"" optional:"" help:"exit-codes, environment, receipts, formats, trust, time."`
+	Topic string `arg:"" optional:"" help:"exit-codes, environment, receipts, formats, trust, time, connectors, accords."`
 }
 
 func (helpCmd) examples() []string { return []string{"hansa help exit-codes"} }

@@ -13,27 +13,42 @@ import (
 
 type partiesInviteCmd struct {
 	For     string        `arg:"" help:"Who is asked, as people read it."`
-	Dataset []string      `required:"" help:"A dataset that they get. May be repeated."`
-	Use     []string      `required:"" help:"What they may use it for, as flows name it. May be repeated." placeholder:"navigation"`
+	Accord  string        `help:"A draft of yours that is proposed to them: what they get, and what they are asked for, stands in it." placeholder:"DRAFT"`
+	Instead string        `help:"With --accord: the party of its text whose place they take, by its id; the only one that is not here when empty." placeholder:"ID"`
+	Dataset []string      `help:"Without --accord: a dataset that they get. May be repeated."`
+	Use     []string      `help:"Without --accord: what they may use it for, as flows name it. May be repeated." placeholder:"navigation"`
 	As      []string      `help:"A format that they may ask for. May be repeated; all when none is named." placeholder:"FORMAT"`
 	Limit   time.Duration `help:"Agreed time from offered to live." default:"5m"`
 	Why     string        `required:"" help:"What it is for, in plain words."`
 	Wants   string        `help:"What they are asked to give, in plain words."`
-	Basis   string        `help:"On which legal ground, in plain words."`
+	Basis   string        `help:"On which legal basis, in plain words; with --accord it is needed."`
 	Days    int           `help:"Days until the link ends." default:"14"`
 	Party   string        `help:"The party that asks, by name; your own when empty." placeholder:"NAME"`
 }
 
 func (partiesInviteCmd) examples() []string {
-	return []string{"hansa parties invite 'Navco Routing' --dataset closures --use navigation --why 'Drivers should not meet a closed tunnel.'"}
+	return []string{
+		"hansa parties invite 'Navco Routing' --dataset closures --use navigation --why 'Drivers should not meet a closed tunnel.'",
+		"hansa parties invite 'Navco Routing' --accord 0192f0c4 --why 'Drivers should not meet a closed tunnel.' --basis 'Delegated Regulation (EU) 2022/670, Art. 5'",
+	}
 }
 
 func (cmd *partiesInviteCmd) Run(ctx context.Context, g *globals, p *printer) error {
+	if (cmd.Accord == "") == (len(cmd.Dataset) == 0) || len(cmd.Dataset) > 0 && len(cmd.Use) == 0 {
+		return &failure{exit: exitUsage, code: "usage", message: "An invitation proposes an accord, or names datasets with what they may be used for.", hint: "hansa parties invite --help"}
+	}
 	c, err := g.connect(p)
 	if err != nil {
 		return err
 	}
-	o := api.InvitationOrder{Party: cmd.Party, For: cmd.For, Wants: cmd.Wants, Purpose: cmd.Why, Basis: cmd.Basis, Days: cmd.Days}
+	o := api.InvitationOrder{Party: cmd.Party, For: cmd.For, Wants: cmd.Wants, Purpose: cmd.Why, Basis: cmd.Basis, Days: cmd.Days, As: hansa.PartyID(cmd.Instead)}
+	if cmd.Accord != "" {
+		id, err := c.accordID(ctx, cmd.Accord)
+		if err != nil {
+			return err
+		}
+		o.Accord = hansa.AccordID(id)
+	}
 	for _, d := range cmd.Dataset {
 		x := api.Given{Dataset: d, Limit: hansa.Duration(cmd.Limit)}
 		for _, u := range cmd.Use {
@@ -53,7 +68,11 @@ func (cmd *partiesInviteCmd) Run(ctx context.Context, g *globals, p *printer) er
 	}
 	p.say("Send this link to %s. It opens once, until %s:", clean(i.For), p.at(i.Expires))
 	_, err = fmt.Fprintln(p.out, i.Link)
-	p.say("Next: hansa parties onboarding        # how far they have come")
+	if i.Accord != "" {
+		p.say("They read what is proposed, and find the accord open once they have accepted. Next: hansa accords list")
+	} else {
+		p.say("Next: hansa parties onboarding        # how far they have come")
+	}
 	return err
 }
 

@@ -45,6 +45,8 @@ type commands struct {
 	Version     versionCmd     `cmd:"" group:"start" help:"Say which build this is."`
 	Close       closeCmd       `cmd:"" group:"desk" help:"Close a place."`
 	Reopen      reopenCmd      `cmd:"" group:"desk" help:"Reopen a closed place."`
+	Begin       beginCmd       `cmd:"" group:"desk" help:"Say that a planned closure has begun."`
+	Correct     correctCmd     `cmd:"" group:"desk" help:"Put right what a closure says wrongly."`
 	Extend      extendCmd      `cmd:"" group:"desk" help:"Move a closure's planned end."`
 	Repaired    repairedCmd    `cmd:"" group:"desk" help:"Say that the cause is gone; the road stays closed."`
 	Withdraw    withdrawCmd    `cmd:"" group:"desk" help:"Withdraw a closure that should not have been said."`
@@ -57,6 +59,18 @@ type commands struct {
 	Flows       flowsCmd       `cmd:"" group:"data" help:"List, add, show and pause what you give to whom."`
 	Lint        lintCmd        `cmd:"" group:"data" help:"Check a file against the rules, without a node."`
 	Convert     convertCmd     `cmd:"" group:"data" help:"Turn a file into another format, without a node."`
+	Clauses     clausesCmd     `cmd:"" group:"deal" help:"Read the clauses that agreements are made of, without a node."`
+	Accords     accordsCmd     `cmd:"" group:"deal" help:"Draft, propose, redline, sign and keep accords, for both directions of data."`
+	Register    registerCmd    `cmd:"" group:"deal" help:"Read the public register of a node: the accords in force, without what they withhold."`
+	Catalog     catalogCmd     `cmd:"" group:"deal" help:"Find datasets that you could have, at a peer or in all that is known."`
+	Negotiate   negotiateCmd   `cmd:"" group:"deal" help:"Ask another participant for an agreement."`
+	Offers      offersCmd      `cmd:"" group:"deal" help:"List, make, show and withdraw what you offer."`
+	Requests    requestsCmd    `cmd:"" group:"deal" help:"See what waits for you, and say yes or no."`
+	Agreements  agreementsCmd  `cmd:"" group:"deal" help:"List and show what was agreed."`
+	Transfer    transferCmd    `cmd:"" group:"deal" help:"Ask for data under an agreement."`
+	Transfers   transfersCmd   `cmd:"" group:"deal" help:"List, suspend, resume and end the giving of data."`
+	Inspect     inspectCmd     `cmd:"" group:"deal" help:"Show every message of a request or a transfer."`
+	Retry       retryCmd       `cmd:"" group:"deal" help:"Send messages again that do not arrive."`
 	Deliveries  deliveriesCmd  `cmd:"" group:"evidence" help:"Show what was handed over, and what waits."`
 	Replay      replayCmd      `cmd:"" group:"evidence" help:"Send a delivery, or a subscription's records, again."`
 	Explain     explainCmd     `cmd:"" group:"evidence" help:"Say who would get a record, and why not."`
@@ -68,11 +82,14 @@ type commands struct {
 	Later       laterCmd       `cmd:"" group:"run" help:"Say which records came after a backup."`
 	Parties     partiesCmd     `cmd:"" group:"run" help:"List and add the parties of a node."`
 	Credentials credentialsCmd `cmd:"" group:"run" help:"Issue, rotate and revoke what programs sign in with."`
+	Peers       peersCmd       `cmd:"" group:"run" help:"Keep whom you deal with at other nodes."`
+	Keys        keysCmd        `cmd:"" group:"run" help:"List, rotate and revoke what your party signs with."`
 	Users       usersCmd       `cmd:"" group:"run" help:"Add people, give them roles, and end them."`
 	Bench       benchCmd       `cmd:"" group:"run" help:"Measure this machine against a bare baseline."`
+	Conform     conformCmd     `cmd:"" group:"run" help:"Hold a connector of any maker against the Dataspace Protocol."`
 	Context     contextCmd     `cmd:"" group:"run" help:"Keep names for the nodes that you talk to."`
 	Completion  completionCmd  `cmd:"" group:"run" help:"Print a completion script for your shell."`
-	Help        helpCmd        `cmd:"" group:"run" help:"Read about a topic: exit-codes, environment, receipts, formats, trust."`
+	Help        helpCmd        `cmd:"" group:"run" help:"Read about a topic: exit-codes, environment, receipts, formats, trust, time, connectors, accords."`
 }
 
 func main() {
@@ -112,9 +129,11 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 			return exitInterrupted
 		}
 		f := asFailure(err)
-		if n := kctx.Selected(); f.hint == "" && n != nil {
+		n := kctx.Selected()
+		if f.hint == "" && n != nil {
 			f.hint = "hansa " + n.Path() + " --help"
 		}
+		f.place(n)
 		return out.fail(f)
 	}
 	return exitDone
@@ -133,6 +152,7 @@ func newParser(cli *commands, stdout, stderr io.Writer, exit func(int)) (*kong.K
 			{Key: "start", Title: "Start here"},
 			{Key: "desk", Title: "Close and open roads"},
 			{Key: "data", Title: "Give and take data"},
+			{Key: "deal", Title: "Agree with others"},
 			{Key: "evidence", Title: "Prove it"},
 			{Key: "run", Title: "Keep it running"},
 		}),
@@ -173,11 +193,11 @@ func usageError(p *kong.Kong, args []string, err error) error {
 	at := slices.IndexFunc(args, func(a string) bool { return !strings.HasPrefix(a, "-") })
 	for _, n := range p.Model.Children {
 		if at >= 0 && n.Name == args[at] {
-			f.hint = "hansa " + n.Name + " --help"
+			f.hint = "hansa " + deepest(n, args[at+1:]) + " --help"
 		}
 		names = append(names, n.Name)
 	}
-	if wrong, right := meant(err.Error()); right != "" {
+	if wrong, right := meant(err.Error()); right != "" && !stands(args, right) {
 		f.hint = again(args, wrong, right)
 	}
 	if at == 0 && !slices.Contains(names, args[0]) {
@@ -188,6 +208,23 @@ func usageError(p *kong.Kong, args []string, err error) error {
 		}
 	}
 	return f
+}
+
+// deepest is the path of the command that words begin to name below n.
+func deepest(n *kong.Node, words []string) string {
+	for _, w := range words {
+		i := slices.IndexFunc(n.Children, func(c *kong.Node) bool { return c.Name == w })
+		if i < 0 {
+			break
+		}
+		n = n.Children[i]
+	}
+	return n.Path()
+}
+
+// stands reports whether a flag is among args already: it was not meant a second time.
+func stands(args []string, flag string) bool {
+	return strings.HasPrefix(flag, "-") && slices.ContainsFunc(args, func(a string) bool { return a == flag || strings.HasPrefix(a, flag+"=") })
 }
 
 // again is the command line with one word put right, to paste.

@@ -52,7 +52,7 @@ func (cmd *networkImportCmd) Run(ctx context.Context, g *globals, p *printer) er
 		}
 	}
 	if !p.json {
-		p.say("%d places: %d new, %d changed, %d removed, %d as they were.", would.Places, would.New, would.Different, would.Gone, would.Unchanged)
+		p.say("%s: %d new, %d changed, %d removed, %d as they were.", count(would.Places, "place"), would.New, would.Different, would.Gone, would.Unchanged)
 		for _, id := range would.Removed[:min(10, len(would.Removed))] {
 			p.say("  removed %s", clean(id))
 		}
@@ -136,7 +136,7 @@ func (cmd *networkCheckCmd) Run(ctx context.Context, g *globals, p *printer) err
 		rows = append(rows, []string{string(f.Rule), string(f.Severity), f.Field, clean(f.Message), clean(f.Value), clean(f.Mend)})
 	}
 	if len(rows) == 0 {
-		p.say("%d places, and nothing in them looks wrong.", places)
+		p.say("%s, and nothing there looks wrong.", count(places, "place"))
 		return nil
 	}
 	p.table([]string{"RULE", "SEVERITY", "WHERE", "WHAT", "VALUE", "MEND"}, rows, "")

@@ -7,14 +7,17 @@ import (
 	"time"
 
 	"github.com/hansa-exchange/hansa"
+	"github.com/hansa-exchange/hansa/internal/base/words"
 	"github.com/hansa-exchange/hansa/internal/edge/api"
 )
 
 // datasetsCmd keeps what a party has on offer.
 type datasetsCmd struct {
-	List datasetsListCmd `cmd:"" default:"1" help:"List your datasets."`
-	Add  datasetsAddCmd  `cmd:"" help:"Add a dataset, or change the one of that name."`
-	Show datasetsShowCmd `cmd:"" help:"Show one dataset."`
+	List   datasetsListCmd   `cmd:"" default:"1" help:"List your datasets."`
+	Add    datasetsAddCmd    `cmd:"" help:"Add a dataset, or change the one of that name."`
+	Show   datasetsShowCmd   `cmd:"" help:"Show one dataset."`
+	Follow datasetsFollowCmd `cmd:"" help:"Show what comes into a dataset of yours."`
+	Open   datasetsOpenCmd   `cmd:"" help:"List what everybody may read, with its addresses."`
 }
 
 func (datasetsCmd) examples() []string {
@@ -58,10 +61,21 @@ type datasetsAddCmd struct {
 	Licence string        `help:"The licence that rides on every answer." placeholder:"CC-BY-4.0"`
 	Holder  string        `help:"The original holder; the party when empty."`
 	Keep    time.Duration `help:"How long records are kept, such as 2160h; 0 takes the node's."`
+	// What a catalogue says of it.
+	Description string   `help:"What is in it, in a few sentences of English."`
+	Theme       []string `help:"A mobility theme (mobilityDCAT-AP), such as road-events-and-conditions. May be repeated."`
+	Coverage    string   `help:"The area that it covers: a NUTS code, or the web address of an area." placeholder:"NL329"`
+	HighValue   string   `help:"Its category of high-value datasets: geospatial, earth-observation, meteorological, statistics, companies or mobility." placeholder:"CATEGORY"`
+	Contact     string   `help:"The mail address of a desk that answers for it." placeholder:"MAIL"`
+	Relays      []string `help:"As a hub, gather in it what others give by datasets of this name, and pass it on where their accords allow it. May be repeated." placeholder:"NAME"`
 }
 
 func (datasetsAddCmd) examples() []string {
-	return []string{"hansa datasets add closures --title 'Road closures' --licence CC-BY-4.0 --update 1m"}
+	return []string{
+		"hansa datasets add closures --title 'Road closures' --licence CC-BY-4.0 --update 1m",
+		"hansa datasets add closures --description 'What is shut, and until when.' --coverage NL329 --high-value mobility --contact data@city.example",
+		"hansa datasets add closures-of-cities --relays closures",
+	}
 }
 
 func (cmd *datasetsAddCmd) Run(ctx context.Context, g *globals, p *printer) error {
@@ -70,8 +84,12 @@ func (cmd *datasetsAddCmd) Run(ctx context.Context, g *globals, p *printer) erro
 		return err
 	}
 	o := api.DatasetOrder{Party: cmd.Party, Name: cmd.Name, Kind: hansa.RecordKind(cmd.Kind), Update: hansa.Duration(cmd.Update), Licence: cmd.Licence, Holder: cmd.Holder, AgeMax: hansa.Duration(cmd.Keep)}
+	o.Themes, o.Coverage, o.HighValue, o.Contact, o.Relays = cmd.Theme, cmd.Coverage, cmd.HighValue, cmd.Contact, cmd.Relays
 	if cmd.Title != "" {
 		o.Title = map[string]string{"en": cmd.Title}
+	}
+	if cmd.Description != "" {
+		o.Description = map[string]string{"en": cmd.Description}
 	}
 	var d hansa.Dataset
 	if err := c.do(ctx, "POST", "/api/v1/datasets", o, &d); err != nil {
@@ -82,6 +100,7 @@ func (cmd *datasetsAddCmd) Run(ctx context.Context, g *globals, p *printer) erro
 	}
 	p.say("The dataset %s stands: %s", d.Name, d.ID)
 	p.say("Next: hansa feeds add URL --to %s        # or: hansa publish FILE --to %s", d.Name, d.Name)
+	p.say("Offer it: hansa offers add %s --purpose navigation", d.Name)
 	return nil
 }
 
@@ -103,7 +122,22 @@ func (cmd *datasetsShowCmd) Run(ctx context.Context, g *globals, p *printer) err
 		if done, err := p.show(d); done {
 			return err
 		}
-		p.table([]string{"DATASET", d.Name}, [][]string{{"title", clean(d.Title["en"])}, {"kind", string(d.Kind)}, {"party", string(d.Party)}, {"licence", d.Licence}, {"holder", clean(d.Holder)}, {"update", d.Update.String()}, {"kept", d.AgeMax.String()}, {"id", string(d.ID)}}, "")
+		p.table([]string{"DATASET", d.Name}, [][]string{
+			{"title", clean(d.Title["en"])},
+			{"description", clean(d.Description["en"])},
+			{"kind", string(d.Kind)},
+			{"themes", strings.Join(d.Themes, ", ")},
+			{"coverage", d.Coverage},
+			{"high value", d.HighValue},
+			{"party", string(d.Party)},
+			{"contact", d.Contact},
+			{"relays", strings.Join(d.Relays, ", ")},
+			{"licence", d.Licence},
+			{"holder", clean(d.Holder)},
+			{"update", span(d.Update)},
+			{"kept", kept(d.AgeMax)},
+			{"id", string(d.ID)},
+		}, "")
 		return nil
 	}
 	return &failure{exit: exitNotFound, code: "not-found", message: "There is no dataset " + cmd.Name + ".", hint: "hansa datasets list"}
@@ -148,10 +182,18 @@ func (flowsListCmd) Run(ctx context.Context, g *globals, p *printer) error {
 		if f.Paused {
 			state = "paused"
 		}
-		rows = append(rows, []string{f.Name, state, clean(f.FromTitle), clean(f.ToTitle), f.DatasetName, joined(f.Terms.Purposes), joined(f.Terms.Formats), f.Limit.String(), string(f.Basis.Kind)})
+		rows = append(rows, []string{f.Name, state, clean(f.FromTitle), clean(f.ToTitle), f.DatasetName, joined(f.Terms.Purposes), joined(f.Terms.Formats), span(f.Limit), standsOn(&f)})
 	}
 	p.table([]string{"FLOW", "STATE", "FROM", "TO", "DATASET", "PURPOSES", "FORMATS", "LIMIT", "BASIS"}, rows, "")
 	return nil
+}
+
+// standsOn is the basis of a flow, marked where that is no accord.
+func standsOn(f *api.FlowInfo) string {
+	if f.WithoutAccord {
+		return string(f.Basis.Kind) + ", without accord"
+	}
+	return string(f.Basis.Kind) + " " + f.Basis.ID
 }
 
 func joined[T ~string](list []T) string {
@@ -247,10 +289,10 @@ func (p *printer) flow(f *api.FlowInfo) error {
 		{"purposes", joined(f.Terms.Purposes)},
 		{"formats", joined(f.Terms.Formats)},
 		{"fields", joined(f.Terms.Fields)},
-		{"delay", f.Terms.Delay.String()},
-		{"limit", f.Limit.String()},
+		{"delay", span(f.Terms.Delay)},
+		{"limit", span(f.Limit)},
 		{"licence", f.Terms.Licence},
-		{"basis", string(f.Basis.Kind)},
+		{"basis", standsOn(f)},
 		{"id", string(f.ID)},
 	}, "")
 	return nil
@@ -294,4 +336,20 @@ func pauseFlow(ctx context.Context, g *globals, p *printer, name, what string) e
 		p.say("%s gives again.", f.Name)
 	}
 	return nil
+}
+
+// span writes a length of time as people say it; none is a dash.
+func span(d hansa.Duration) string {
+	if d == 0 {
+		return "–"
+	}
+	return words.Span(time.Duration(d))
+}
+
+// kept is how long records are kept; 0 is the node's own.
+func kept(d hansa.Duration) string {
+	if d == 0 {
+		return "400 d"
+	}
+	return span(d)
 }

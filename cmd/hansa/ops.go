@@ -97,59 +97,6 @@ func (cmd *replayCmd) Run(ctx context.Context, g *globals, p *printer) error {
 	return nil
 }
 
-type explainCmd struct {
-	Flow    string `arg:"" help:"The flow, by id or name; - is every flow."`
-	Record  string `arg:"" help:"The record's id."`
-	Purpose string `help:"What it would be read for."`
-}
-
-func (explainCmd) examples() []string {
-	return []string{"hansa explain closures-to-navika RECORD", "hansa explain - RECORD"}
-}
-
-func (cmd *explainCmd) Run(ctx context.Context, g *globals, p *printer) error {
-	c, err := g.connect(p)
-	if err != nil {
-		return err
-	}
-	flow := cmd.Flow
-	if flow == "-" {
-		flow = ""
-	}
-	q := url.Values{"flow": {flow}, "record": {cmd.Record}, "purpose": {cmd.Purpose}}
-	var body api.ExplainBody
-	if err := c.do(ctx, "GET", "/api/v1/explain?"+q.Encode(), nil, &body); err != nil {
-		return err
-	}
-	if done, err := p.show(body); done {
-		return err
-	}
-	for _, f := range body.Flows {
-		colour := map[string]string{"pass": teal, "trim": yellow, "deny": pink}[f.Outcome]
-		fmt.Fprintf(p.out, "%s → %s  %s by %s\n", f.Name, clean(f.Title), paint(p.colourOut, colour, f.Outcome), f.Rule)
-		for _, w := range f.Why {
-			mark := paint(p.colourOut, teal, "✓")
-			if !w.OK {
-				mark = paint(p.colourOut, pink, "✗")
-			}
-			fmt.Fprintf(p.out, "  %s %-8s %s\n", mark, w.Rule, clean(w.What))
-		}
-		for _, s := range f.Formats {
-			word := "says all of it"
-			if s.Refused {
-				word = "cannot say it"
-			} else if len(s.Losses) > 0 {
-				word = fmt.Sprintf("%d lost", len(s.Losses))
-			}
-			fmt.Fprintf(p.out, "    as %-10s %s\n", s.Format, word)
-			for _, l := range s.Losses {
-				fmt.Fprintf(p.out, "       %s\n", paint(p.colourOut, dim, clean(l.Field+": "+l.Reason)))
-			}
-		}
-	}
-	return nil
-}
-
 type eraseCmd struct {
 	Dataset string `arg:"" help:"The dataset, by id or name."`
 	Record  string `arg:"" help:"The record's id."`

@@ -230,7 +230,7 @@ type credentialsAddCmd struct {
 	Party   string   `help:"The party, by name; your own when empty." placeholder:"NAME"`
 	Kind    string   `help:"bearer, basic or header." enum:"bearer,basic,header" default:"bearer"`
 	Header  string   `help:"The header's name, for --kind header." placeholder:"X-Api-Key"`
-	Right   []string `help:"A right: read, publish, receipt, control, manage, admin. May be repeated; read and receipt when none is named."`
+	Right   []string `help:"A right: read, publish, receipt, control, connect, manage, admin. May be repeated; read and receipt when none is named."`
 	Purpose []string `help:"A purpose that it is bound to. May be repeated."`
 	Test    bool     `help:"It reaches test flows alone."`
 	Days    int      `help:"Days until it expires; 0 is never."`

@@ -135,9 +135,25 @@ func (p *printer) table(header []string, rows [][]string, left string) {
 	for _, r := range rows {
 		line(r, "")
 	}
+	if len(rows) == 0 {
+		p.say("%s", paint(p.colourErr, dim, none(header[0])))
+	}
 	if left != "" {
 		p.say("%s", paint(p.colourErr, dim, left))
 	}
+}
+
+// none says that a list is empty, and what fills it.
+func none(first string) string {
+	next := map[string]string{ //nolint:gosec // a command to type, no secret
+		"FEED": "hansa feeds add URL --to DATASET", "DATASET": "hansa datasets add NAME", "FLOW": "hansa flows add NAME --to PARTY --dataset DATASET --purpose PURPOSE",
+		"CREDENTIAL": "hansa credentials add NAME, or list --party PARTY", "FOR": "hansa parties invite NAME --dataset DATASET --use PURPOSE --why WORDS", "USER": "hansa users add NAME --role ROLE",
+		"ID": "hansa close PLACE", "PARTY": "hansa parties invitations",
+	}[first]
+	if next == "" {
+		return "None."
+	}
+	return "None. Next: " + next
 }
 
 // plain strips colours, for widths.
@@ -203,7 +219,7 @@ func seconds(d time.Duration) string {
 func (p *printer) fail(err error) int {
 	f := asFailure(err)
 	if p.json {
-		body := map[string]any{"error": map[string]any{"code": f.code, "message": f.message, "hint": f.hint, "requestId": f.requestID, "exit": f.exit}}
+		body := map[string]any{"error": map[string]any{"code": f.code, "message": f.message, "field": f.field, "hint": f.hint, "requestId": f.requestID, "exit": f.exit}}
 		b, merr := json.Marshal(body)
 		if merr == nil {
 			fmt.Fprintf(p.err, "%s\n", b)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -24,7 +23,8 @@ import (
 // A line ends with exit 0, or with N when its comment says "exit N". One whose
 // comment says "until Ctrl+C" is interrupted once it has written something, or, if
 // it is "hansa serve", when the page is done. ID stands for the id of the newest
-// closure, and 127.0.0.1:8080 for a free port.
+// closure, 127.0.0.1:8080 and 127.0.0.1:8081 for free ports; %3A stands for the colon
+// too.
 func TestDocuments(t *testing.T) {
 	t.Parallel()
 	if _, err := exec.LookPath("sh"); err != nil {
@@ -37,7 +37,7 @@ func TestDocuments(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		script, lines := scriptOf(strings.ReplaceAll(string(b), "127.0.0.1:8080", freePort(t)))
+		script, lines := scriptOf(freePorts(t).Replace(string(b)))
 		if lines < 6 {
 			t.Errorf("%s has %d lines that run", name, lines)
 		}
@@ -64,20 +64,27 @@ func TestDocumentsControl(t *testing.T) {
 	}
 }
 
-func freePort(t *testing.T) string {
+// freePorts puts free ports where a page has those that people take.
+func freePorts(t *testing.T) *strings.Replacer {
 	t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	taken := []string{"8080", "8081"}
+	free, err := unusedPorts(len(taken))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	var pairs []string
+	for i, port := range taken {
+		for _, colon := range []string{":", "%3A"} {
+			pairs = append(pairs, "127.0.0.1"+colon+port, "127.0.0.1"+colon+free[i])
+		}
+	}
+	return strings.NewReplacer(pairs...)
 }
 
 // scriptOf turns a page's blocks into a script, and counts the lines that run.
 func scriptOf(page string) (script string, lines int) {
 	var s, files strings.Builder
-	demo, node := false, false
+	demo, nodes := false, 0
 	for _, block := range regexp.MustCompile("(?ms)^```([a-z]+) ([a-z.]+)\n(.*?)^```$").FindAllStringSubmatch(page, -1) {
 		switch block[1] + " " + block[2] {
 		case "sh demo":
@@ -92,15 +99,19 @@ func scriptOf(page string) (script string, lines int) {
 		}
 		for line := range strings.SplitSeq(strings.TrimSpace(block[3]), "\n") {
 			lines++
-			node = node || strings.HasPrefix(line, "hansa serve ")
-			s.WriteString(stepOf(line, lines))
+			step := stepOf(line, lines)
+			if strings.HasPrefix(step, "serve ") {
+				nodes++
+				step = strings.Replace(step, "serve NODE", fmt.Sprint("serve NODE", nodes), 1)
+			}
+			s.WriteString(step)
 		}
 	}
 	if demo {
 		s.WriteString("end demo INT 0\n")
 	}
-	if node {
-		s.WriteString("end NODE INT 0\n")
+	for i := range nodes {
+		fmt.Fprintf(&s, "end NODE%d INT 0\n", i+1)
 	}
 	s.WriteString("empty run tmp\n")
 	return feeds + s.String() + files.String() + road, lines

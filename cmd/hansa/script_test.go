@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"io"
 	"math/big"
+	mathrand "math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -160,6 +161,8 @@ func verbs() map[string]func(*testscript.TestScript, bool, []string) {
 		"cut":         verbCut,
 		"get":         verbGet,
 		"identity":    verbIdentity,
+		"ports":       verbPorts,
+		"fill":        verbFill,
 	}
 }
 
@@ -279,7 +282,7 @@ func begin(ts *testscript.TestScript, name string, args []string, says func(stri
 	case <-heard:
 	case <-p.done:
 		ts.Fatalf("%s ended at once: %v\n%s", name, p.err, p.says.String())
-	case <-time.After(20 * time.Second):
+	case <-time.After(90 * time.Second):
 		ts.Fatalf("%s did not come up", name)
 	}
 }
@@ -436,4 +439,44 @@ func verbIdentity(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(k.String()+"\n"), 0o600))
 	ts.Setenv(args[1], k.Recipient().String())
+}
+
+// verbPorts: ports NAMES... keeps a free port of loopback under each name.
+func verbPorts(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 1 {
+		ts.Fatalf("usage: ports NAMES...")
+	}
+	free, err := unusedPorts(len(args))
+	ts.Check(err)
+	for i, name := range args {
+		ts.Setenv(name, free[i])
+	}
+}
+
+// unusedPorts finds free ports of loopback that nothing is given by itself: those
+// that systems hand out begin at 32768.
+func unusedPorts(n int) (free []string, err error) {
+	for range 1000 {
+		port := strconv.Itoa(20000 + mathrand.IntN(12000))
+		l, err := net.Listen("tcp", "127.0.0.1:"+port)
+		if err != nil {
+			continue
+		}
+		defer l.Close() // all at the end: no two are the same
+		if free = append(free, port); len(free) == n {
+			return free, nil
+		}
+	}
+	return nil, errors.New("no port of loopback is free")
+}
+
+// verbFill: fill FILES... puts the script's variables where a file names them as
+// ${NAME}.
+func verbFill(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 1 {
+		ts.Fatalf("usage: fill FILES...")
+	}
+	for _, name := range args {
+		ts.Check(os.WriteFile(ts.MkAbs(name), []byte(os.Expand(ts.ReadFile(name), ts.Getenv)), 0o600))
+	}
 }

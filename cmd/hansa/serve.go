@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"strings"
@@ -19,11 +21,23 @@ import (
 type serveCmd struct {
 	Config string `short:"c" required:"" help:"The configuration file (TOML)." placeholder:"FILE"`
 	Log    string `help:"What is logged: debug, info, warn or error." enum:"debug,info,warn,error" default:"info"`
+	// WhileInput is for a program that runs nodes: none is left when it is killed.
+	WhileInput bool `hidden:"" help:"End when the standard input ends."`
 }
 
 func (serveCmd) examples() []string { return []string{"hansa serve --config /etc/hansa/hansa.toml"} }
 
 func (cmd *serveCmd) Run(ctx context.Context, p *printer) error {
+	if cmd.WhileInput {
+		var stop context.CancelFunc
+		ctx, stop = context.WithCancel(ctx)
+		defer stop()
+		go func() {
+			_, _ = io.Copy(io.Discard, p.in)
+			stop()
+		}()
+	}
+	mindLoad := collectLess()
 	f, err := node.ReadFile(cmd.Config)
 	if err != nil {
 		return err
@@ -34,6 +48,7 @@ func (cmd *serveCmd) Run(ctx context.Context, p *printer) error {
 	if err != nil {
 		return err
 	}
+	mindLoad()
 	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", f.Listen)
 	if err != nil {
 		return errors.Join(err, n.Close())
@@ -153,4 +168,9 @@ func examineData(ctx context.Context, dir string) []finding {
 		return append(list, finding{What: "database", Says: f.message, Mend: f.hint})
 	}
 	return append(list, finding{What: "database", OK: true, Says: "every page is sound"})
+}
+
+// servesItself is this program as a node of its own process.
+func servesItself(ctx context.Context, config string) *exec.Cmd {
+	return itself(ctx, "serve", "--config", config, "--log", "error", "--while-input")
 }

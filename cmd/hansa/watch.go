@@ -61,7 +61,7 @@ func (p *printer) rung(r api.Receiver, width int) string {
 		tail += paint(p.colourOut, dim, "  "+clean(r.Reason))
 	}
 	name := clean(r.Title)
-	return name + strings.Repeat(" ", width-len([]rune(name))+2) + line + " " + fmt.Sprintf("%8s  ", after) + tail
+	return name + strings.Repeat(" ", max(width-len([]rune(name)), 0)+2) + line + " " + fmt.Sprintf("%8s  ", after) + tail
 }
 
 // watch follows a closure until each receiver has reached a step, or the limit

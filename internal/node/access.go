@@ -20,11 +20,17 @@ func (n *Node) authorize(r *http.Request, route hansa.Route, by hansa.Actor) err
 	if !by.May(route.Right) {
 		return hansa.Errorf(hansa.Denied, "this needs the right %s, which the credential lacks", route.Right).With(hansa.CodeForbidden)
 	}
+	if by.Flow != "" && route.Object != "flow" && route.Object != "transfer" {
+		return hansa.Errorf(hansa.Denied, "the token of a transfer opens its data alone").With(hansa.CodeForbidden)
+	}
 	switch route.Object {
 	case "flow":
 		c, err := n.flowFor(by, r.PathValue("flow"))
 		if err != nil {
 			return err
+		}
+		if by.Flow != "" && by.Flow != c.flow.ID {
+			return hansa.Errorf(hansa.NotFound, "there is no such flow")
 		}
 		r.SetPathValue("flow", string(c.flow.ID))
 	case "dataset":

@@ -349,6 +349,7 @@ func (a admins) SaveDataset(ctx context.Context, by hansa.Actor, o api.DatasetOr
 	d := hansa.Dataset{
 		ID: hansa.DatasetID(named("dataset", string(p.ID), o.Name)), Party: p.ID, Name: o.Name, Title: o.Title, Kind: o.Kind,
 		Update: o.Update, Licence: o.Licence, Holder: first(o.Holder, p.Title), AgeMax: o.AgeMax, BytesMax: o.BytesMax,
+		Description: o.Description, Themes: o.Themes, Coverage: o.Coverage, HighValue: o.HighValue, Contact: o.Contact, Relays: o.Relays,
 	}
 	if d.Kind == "" {
 		d.Kind = hansa.KindSituation
@@ -362,6 +363,7 @@ func (a admins) SaveDataset(ctx context.Context, by hansa.Actor, o api.DatasetOr
 	if err != nil {
 		return d, err
 	}
+	a.n.published.forget()
 	return d, a.n.load(ctx)
 }
 
@@ -391,6 +393,9 @@ func (a admins) SaveFlow(ctx context.Context, by hansa.Actor, o api.FlowOrder) (
 	f := hansa.Flow{ID: hansa.FlowID(named("flow", string(from.ID), o.Name)), Name: o.Name, Dataset: d.ID, From: from.ID, To: to.ID, Limit: o.Limit, Test: o.Test, Terms: o.Terms}
 	if old, err := a.n.catalog.Flow(ctx, from.ID, f.ID); err == nil {
 		f.Paused = old.Paused
+		if old.Basis.Kind == hansa.BasisAccord {
+			return api.FlowInfo{}, (&pledge{Accord: hansa.AccordID(old.Basis.ID)}).bound()
+		}
 		if old.To != f.To || old.Dataset != f.Dataset {
 			return api.FlowInfo{}, hansa.Errorf(hansa.Conflict, "the flow %q goes elsewhere already", o.Name).WithHint("take another name")
 		}
@@ -419,7 +424,7 @@ func (a admins) saveFlow(ctx context.Context, by hansa.Actor, f hansa.Flow, kind
 		return api.FlowInfo{}, err
 	}
 	a.n.tick.now()
-	return api.FlowInfo{Flow: c.flow, FromTitle: a.n.party(f.From).Title, ToTitle: a.n.party(f.To).Title, DatasetName: c.dataset.Name}, nil
+	return api.FlowInfo{Flow: c.flow, FromTitle: a.n.party(f.From).Title, ToTitle: a.n.party(f.To).Title, DatasetName: c.dataset.Name, WithoutAccord: c.flow.Basis.Kind != hansa.BasisAccord}, nil
 }
 
 func (a admins) PauseFlow(ctx context.Context, by hansa.Actor, name string, paused bool) (api.FlowInfo, error) {
@@ -434,6 +439,9 @@ func (a admins) PauseFlow(ctx context.Context, by hansa.Actor, name string, paus
 	}
 	for _, f := range flows {
 		if (f.Name == name || string(f.ID) == name) && (f.From == by.Party || admin(by)) {
+			if f.Basis.Kind == hansa.BasisAccord {
+				return api.FlowInfo{}, (&pledge{Accord: hansa.AccordID(f.Basis.ID)}).bound()
+			}
 			f.Paused = paused
 			return a.saveFlow(ctx, by, f, map[bool]string{true: "flow-paused", false: "flow-resumed"}[paused])
 		}

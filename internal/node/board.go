@@ -7,17 +7,21 @@ import (
 	"time"
 
 	"github.com/hansa-exchange/hansa"
+	"github.com/hansa-exchange/hansa/internal/base/words"
 	"github.com/hansa-exchange/hansa/internal/dataplane/receipt"
 	"github.com/hansa-exchange/hansa/internal/edge/api"
 )
 
 // closure joins a record with its ladders.
-func (d *desk) closure(set *hansa.Dataset, r *hansa.Record, rungs []receipt.Rungs, others []api.Contradiction) api.Closure {
-	c := api.Closure{ID: r.ID, Dataset: set.ID, Version: r.Version, Title: d.title(set.Party, r), Cursor: r.Cursor, Record: r, Findings: r.Defects, Contradictions: others, Receivers: []api.Receiver{}}
+func (d *desk) closure(ctx context.Context, set *hansa.Dataset, r *hansa.Record, rungs []receipt.Rungs, others []api.Contradiction) api.Closure {
+	c := api.Closure{ID: r.ID, Dataset: set.ID, Version: r.Version, Title: d.title(ctx, set.Party, r), Cursor: r.Cursor, Record: r, Findings: r.Defects, Contradictions: others, Receivers: []api.Receiver{}}
 	now := d.node.clock()
 	byFlow := map[hansa.FlowID]*api.Receiver{}
 	for i := range rungs {
 		g := &rungs[i]
+		if g.Party == hansa.PublicParty { // it reads, and says nothing of it
+			continue
+		}
 		at := byFlow[g.Flow]
 		if at == nil {
 			p := d.node.party(g.Party)
@@ -78,22 +82,22 @@ func ladder(g *receipt.Rungs) []api.Rung {
 }
 
 // title names where a situation is, as the party's network calls it.
-func (d *desk) title(party hansa.PartyID, r *hansa.Record) string {
+func (d *desk) title(ctx context.Context, party hansa.PartyID, r *hansa.Record) string {
 	if r.Situation != nil && r.Situation.Infra.ID != "" {
 		if w, err := d.network(hansa.Actor{Party: party}); err == nil {
 			if p, ok := w.Place(r.Situation.Infra.ID); ok {
 				if p.Direction == hansa.BothDirections && r.Situation.Effect == hansa.RoadClosed {
-					return p.Name + ", both directions"
+					return words.Of(ctx).Fill("{1}, both directions", p.Name)
 				}
 				return p.Name
 			}
 		}
 	}
-	return title(r)
+	return title(words.Of(ctx), r)
 }
 
 // title names where a situation is by what it says itself.
-func title(r *hansa.Record) string {
+func title(say *words.Catalogue, r *hansa.Record) string {
 	s := r.Situation
 	if s == nil {
 		return r.ID
@@ -109,11 +113,11 @@ func title(r *hansa.Record) string {
 	}
 	switch {
 	case s.Infra.Tube != "":
-		return name + ", tube " + strings.ToUpper(s.Infra.Tube)
+		return say.Fill("{1}, tube {2}", name, strings.ToUpper(s.Infra.Tube))
 	case s.Direction == hansa.OneDirection:
-		return name + ", one direction"
+		return say.Fill("{1}, one direction", name)
 	case s.Direction == hansa.BothDirections && s.Effect == hansa.RoadClosed:
-		return name + ", both directions"
+		return say.Fill("{1}, both directions", name)
 	}
 	return name
 }

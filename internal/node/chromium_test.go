@@ -40,15 +40,39 @@ type harbour struct {
 	lines []net.Conn // over the bridge
 }
 
-// sail opens all that, or skips the test where there is no browser.
-func sail(t *testing.T) *harbour {
+// needsBrowser skips a test that opens one where there is none. CI installs one.
+func needsBrowser(t *testing.T) {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("opens a browser; not in a short run")
 	}
-	if _, err := os.Stat(chromium); err != nil {
+	switch _, err := os.Stat(chromium); {
+	case err == nil:
+	case os.Getenv("HANSA_CI") != "":
+		t.Fatal("CI installs a browser, and there is none: ", err)
+	default:
 		t.Skip("no browser on this machine: ", chromium)
 	}
+}
+
+// needsAxe is the script axe.min.js, which HANSA_AXE names; without it a test is skipped.
+func needsAxe(t *testing.T) string {
+	t.Helper()
+	name := os.Getenv("HANSA_AXE")
+	if name == "" {
+		t.Skip("no axe-core: HANSA_AXE does not name its file axe.min.js; .ci/browser fetches it, and fails when a test is skipped")
+	}
+	b, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// sail opens all that, or skips the test where there is no browser.
+func sail(t *testing.T) *harbour {
+	t.Helper()
+	needsBrowser(t)
 	h := &harbour{town: mapped(t), T: t}
 	hook := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var b bytes.Buffer
@@ -160,7 +184,7 @@ func (h *harbour) tab() {
 	if err := chromedp.Do(ctx, chromedp.Navigate("about:blank"), chromedp.EmulateViewport(1440, 900)); err != nil {
 		h.Skip("the browser does not start here: ", err)
 	}
-	ctx, stop = context.WithTimeout(ctx, 90*time.Second)
+	ctx, stop = context.WithTimeout(ctx, 4*time.Minute)
 	h.Cleanup(stop)
 	h.ctx = ctx
 }

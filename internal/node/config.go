@@ -36,8 +36,12 @@ type File struct {
 	Allow        []string `toml:"allow"`         // host:port that may be called whatever its address
 	PlainHTTP    []string `toml:"plain_http"`    // hosts of sources that have no TLS
 	Proxy        string   `toml:"proxy"`         // forward proxy for calls out
+	BackupsKept  duration `toml:"backups_kept"`  // how long backups of this node are kept: a certificate of erasure says it
 
-	Limits LimitsFile `toml:"limits"`
+	Limits    LimitsFile `toml:"limits"`
+	Catalogue struct {
+		Every duration `toml:"every"` // how often the catalogues of peers are visited; 15 minutes when nothing is said
+	} `toml:"catalogue"`
 	SignIn struct {
 		OIDC OIDCFile `toml:"oidc"`
 	} `toml:"sign_in"`
@@ -116,6 +120,13 @@ type DatasetFile struct {
 	Holder   string            `toml:"holder"`
 	AgeMax   duration          `toml:"age_max"`
 	BytesMax int64             `toml:"bytes_max"`
+	// What a catalogue says of it besides.
+	Description map[string]string `toml:"description"`
+	Themes      []string          `toml:"themes"`
+	Coverage    string            `toml:"coverage"`
+	HighValue   string            `toml:"high_value"`
+	Contact     string            `toml:"contact"`
+	Relays      []string          `toml:"relays"` // what a hub gathers in it, by the names that its givers use
 }
 
 // FeedFile is a source in the configuration.
@@ -214,6 +225,10 @@ func (f *File) Validate() error {
 		return hansa.Fielded("listen", "name the address to listen on, such as 127.0.0.1:8080")
 	case f.Limits.RequestsPerSecond < 0 || f.Limits.RequestsPerSecond > requestsPerSec:
 		return hansa.Fielded("limits.requests_per_second", "a credential may make 1 to %d requests a second", requestsPerSec)
+	case f.Catalogue.Every != 0 && time.Duration(f.Catalogue.Every) < time.Minute:
+		return hansa.Fielded("catalogue.every", "catalogues of peers are visited once a minute or less often")
+	case f.BackupsKept < 0:
+		return hansa.Fielded("backups_kept", "backups are kept for a while such as 720h, or it is not said")
 	case len(f.Parties) == 0 && f.PartyID == "":
 		return hansa.Fielded("party_id", "name the node's own party by its DID").WithHint("make a node by: hansa init DIR")
 	case (f.TLS.Cert == "") != (f.TLS.Key == ""):

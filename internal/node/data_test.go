@@ -24,6 +24,7 @@ import (
 	"github.com/hansa-exchange/hansa"
 	"github.com/hansa-exchange/hansa/internal/base/outbound"
 	"github.com/hansa-exchange/hansa/internal/base/trust"
+	"github.com/hansa-exchange/hansa/internal/edge/api"
 )
 
 // running is a node that serves on loopback and can be stopped and started again.
@@ -333,15 +334,15 @@ func TestWebhookIsSigned(t *testing.T) {
 	wait("w1 twice under one id, then w2", func() bool {
 		return len(came) == 3 && came[0] == came[1] && strings.HasPrefix(came[0], "w1 ") && strings.HasPrefix(came[2], "w2 ")
 	})
-	_, body, _ = w.call("GET", "/api/v1/deliveries", w.take, "", "")
 	var list struct {
 		Deliveries []struct {
 			ID, Record string
 		} `json:"deliveries"`
 	}
-	if err := json.Unmarshal([]byte(body), &list, json.MatchCaseInsensitiveNames(true)); err != nil {
-		t.Fatal(err)
-	}
+	wait("w2 among the deliveries", func() bool {
+		_, body, _ = w.call("GET", "/api/v1/deliveries", w.take, "", "")
+		return strings.Count(body, `"state":"delivered"`) == 2 && json.Unmarshal([]byte(body), &list, json.MatchCaseInsensitiveNames(true)) == nil
+	})
 	for _, d := range list.Deliveries {
 		if d.Record == "w2" {
 			if status, body, _ := w.call("POST", "/api/v1/deliveries/"+d.ID+"/replay", w.take, "application/json", "{}"); status != http.StatusOK {
@@ -373,5 +374,27 @@ func TestEveryFormatAsks(t *testing.T) {
 	}
 	if status, _, _ := w.call("GET", "/data/v1/flows/live/snapshot.nonsense", w.take, "", ""); status/100 != 4 {
 		t.Errorf("a format that is none: %d", status)
+	}
+}
+
+// TestPublishMax: of a post that is too long what came first is taken and answered,
+// and the next is refused by name: what is in is what is told.
+func TestPublishMax(t *testing.T) {
+	w := newTown(t)
+	var body strings.Builder
+	for i := range api.PublishMax + 3 {
+		fmt.Fprintf(&body, `{"kind":"situation","id":"m%d","version":1,"situation":{"lifecycle":"active","effect":"road-closed"}}`+"\n", i)
+	}
+	code, answer := w.ask(t, http.MethodPost, "/data/v1/datasets/closures/records", "Bearer "+w.give, "application/x-ndjson", body.String())
+	var ans api.PublishAnswer
+	if err := json.Unmarshal([]byte(answer), &ans); err != nil || code != http.StatusOK {
+		t.Fatalf("%d %.300s: %v", code, answer, err)
+	}
+	last := ans.Records[len(ans.Records)-1]
+	if ans.Accepted != api.PublishMax || ans.Refused != 1 || last.ID != fmt.Sprint("m", api.PublishMax) || last.Error == nil || last.Error.Code != hansa.CodeTooLarge {
+		t.Errorf("%d taken, %d refused, the last %+v: want %d, and the next refused as too large", ans.Accepted, ans.Refused, last, api.PublishMax)
+	}
+	if n, err := w.stream.Records(t.Context()); err != nil || n != api.PublishMax {
+		t.Errorf("%d records are kept (%v), want %d", n, err, api.PublishMax)
 	}
 }

@@ -37,17 +37,26 @@ type Demo struct {
 	world     *demo.World
 	receivers []*demo.Receiver
 	key       string // the node's, as saved before the story
-	streets   int
+	town      *demo.Town
+	tokens    map[string]string // of programs, by the credential's name
 	tunnels   int
+
+	quiet  bool
+	told   chan string // how far the accords are; closed when all are made, or none will be
+	pacts  map[*demoPact]hansa.AccordID
+	takers map[string]*demo.Taker // by the name of the member; set before told is closed
 }
 
 // DemoConfig says how a demonstration is set up.
 type DemoConfig struct {
 	Listen  string    // host:port on loopback; empty takes a free one
 	Factor  float64   // story seconds in a real one
-	Start   time.Time // of the story; zero is now
+	Start   time.Time // of the story; zero, or what is past, is now: accords are signed by the machine's clock
 	Version string
 	Log     *slog.Logger
+	// Quiet is for a rehearsal, which is played at once: accords are made one after the
+	// other beside the story, and nobody measures and reads under them.
+	Quiet bool
 }
 
 // storyClock is the time of the story: it runs at its factor and can be moved on.
@@ -87,8 +96,8 @@ const (
 
 // OpenDemo builds the city's node in a folder of its own, which Close removes.
 func OpenDemo(ctx context.Context, cfg DemoConfig) (_ *Demo, err error) {
-	d := &Demo{clock: &storyClock{base: cfg.Start, since: time.Now(), factor: cfg.Factor}}
-	if cfg.Start.IsZero() {
+	d := &Demo{clock: &storyClock{base: cfg.Start, since: time.Now(), factor: cfg.Factor}, quiet: cfg.Quiet, told: make(chan string, len(demoPacts)), pacts: map[*demoPact]hansa.AccordID{}}
+	if cfg.Start.Before(d.clock.since) {
 		d.clock.base = d.clock.since
 	}
 	if d.dir, err = os.MkdirTemp("", "hansa-demo-"); err != nil {
@@ -154,7 +163,7 @@ func (d *Demo) build(ctx context.Context, cfg DemoConfig) error {
 	if err := n.Apply(ctx, setup); err != nil {
 		return err
 	}
-	d.streets = len(town.Streets)
+	d.town, d.tokens = town, tokens
 	for _, p := range town.Places() {
 		if p.Kind == "tunnel" && p.Parent == "" {
 			d.tunnels++
@@ -231,26 +240,42 @@ func demoSetup(town *demo.Town, tokens map[string]string, key *trust.PrivateKey,
 			s.Keys[id] = [][]byte{public}
 		}
 	}
+	demoMembership(s, tokens)
 	return s, nil
 }
 
-// Run serves the node and plays the receivers until ctx ends.
+// Run serves the node, makes the accords and plays the receivers until ctx ends. Who acts
+// under accords ends first, so that nobody is cut off in the middle of an act.
 func (d *Demo) Run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	var wg sync.WaitGroup
+	serving, end := context.WithCancel(context.WithoutCancel(ctx))
+	var wg, acting sync.WaitGroup
 	for _, r := range d.receivers {
 		wg.Go(func() {
-			if err := r.Run(ctx); err != nil && ctx.Err() == nil {
+			if err := r.Run(serving); err != nil && serving.Err() == nil {
 				d.node.log.LogAttrs(ctx, slog.LevelWarn, "a receiver ended", slog.String("receiver", r.Name), slog.Any("err", err))
 			}
 		})
 	}
-	err := d.node.Run(ctx, d.public)
+	var failed error
+	acting.Go(func() {
+		if failed = d.exchange(ctx); failed != nil {
+			stop()
+			return
+		}
+		d.trade(ctx)
+	})
+	wg.Go(func() {
+		<-ctx.Done()
+		acting.Wait()
+		end()
+	})
+	err := d.node.Run(serving, d.public)
 	stop()
 	wg.Wait()
 	d.node = nil
-	return err
+	return errors.Join(err, failed)
 }
 
 // Close removes all that the demonstration made.
@@ -277,7 +302,7 @@ func (d *Demo) Says() []string {
 	for _, r := range d.receivers {
 		names.WriteString(r.Title + " ")
 	}
-	return []string{"exchange", d.url, "city", fmt.Sprintf("%d streets, %d tunnels", d.streets, d.tunnels), "receivers", names.String()[:len(names.String())-1], "flows", fmt.Sprintf("%d, configured; each with its limit of %d s", len(d.receivers)+1, int(demoLimit.Seconds()))}
+	return []string{"exchange", d.url, "city", fmt.Sprintf("%d streets, %d tunnels", len(d.town.Streets), d.tunnels), "receivers", names.String()[:len(names.String())-1], "flows", fmt.Sprintf("%d, configured; each with its limit of %d s", len(d.receivers)+1, int(demoLimit.Seconds()))}
 }
 
 // Play plays the story at its own pace, for people: a pause of the story is one of

@@ -12,7 +12,7 @@ import (
 // TestRehearsal plays the story of a closure on a real node with six receivers
 // over real sockets, and wants every step to be as it should.
 func TestRehearsal(t *testing.T) {
-	d, err := node.OpenDemo(t.Context(), node.DemoConfig{Factor: 20, Start: time.Date(2023, 7, 16, 20, 0, 0, 0, time.UTC), Version: "test", Log: slog.New(slog.DiscardHandler)})
+	d, err := node.OpenDemo(t.Context(), node.DemoConfig{Factor: 20, Start: time.Date(2023, 7, 16, 20, 0, 0, 0, time.UTC), Version: "test", Quiet: true, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,7 +13,6 @@ import (
 
 	"github.com/hansa-exchange/hansa"
 	"github.com/hansa-exchange/hansa/internal/base/network"
-	"github.com/hansa-exchange/hansa/internal/dataplane/quality"
 	"github.com/hansa-exchange/hansa/internal/dataplane/receipt"
 	"github.com/hansa-exchange/hansa/internal/edge/api"
 )
@@ -70,30 +69,15 @@ func (d *desk) Close(ctx context.Context, by hansa.Actor, o api.CloseOrder) (api
 
 // record makes the situation of an order.
 func (d *desk) record(ctx context.Context, by hansa.Actor, set *hansa.Dataset, place hansa.Place, o api.CloseOrder, id string, now time.Time) (*hansa.Record, error) {
-	whole := place
-	if w, err := d.network(by); err == nil && place.Parent != "" {
-		if p, ok := w.Place(place.Parent); ok {
-			whole = p
-		}
-	}
 	s := &hansa.Situation{
-		Incident: id, Role: o.Role, Lifecycle: hansa.Active, Effect: hansa.RoadClosed, Cause: hansa.Cause{Type: o.Reason}, Certainty: hansa.Certain,
-		Start: &now, End: o.Until, EndKind: hansa.EndUnknown, EndRule: hansa.EndRule(o.EndRule), Geometry: place.Geometry, Direction: place.Direction, Extent: hansa.WholeRoad,
-		Infra: hansa.Infra{Kind: place.Kind, ID: place.ID, Name: whole.Name, Tube: place.Tube}, Road: hansa.Road{Name: whole.Name, Number: first(place.Number, whole.Number)},
+		Incident: id, Role: o.Role, Lifecycle: hansa.Active, Cause: hansa.Cause{Type: o.Reason}, Certainty: hansa.Certain,
+		Start: &now, End: o.Until, EndKind: hansa.EndUnknown, EndRule: hansa.EndRule(o.EndRule),
 		Source: hansa.Source{Org: d.node.party(by.Party).Title, System: "desk"},
 	}
 	if s.Role == "" {
 		s.Role = hansa.RoleClosure
 	}
-	if s.Infra.Kind == "" {
-		s.Infra.Kind = "road"
-	}
-	if place.Direction == hansa.OneDirection {
-		s.Effect, s.Extent = hansa.DirectionClosed, hansa.Carriageway
-		if place.Tube != "" {
-			s.Extent = hansa.Tube
-		}
-	}
+	d.locate(by, s, place)
 	if o.Until != nil {
 		if s.EndKind = hansa.EndKind(first(o.EndKind, string(hansa.EndConfirmed))); s.EndKind != hansa.EndConfirmed && s.EndKind != hansa.EndEstimated {
 			return nil, hansa.Fielded("/endKind", "an end is confirmed or estimated, not %q", o.EndKind)
@@ -147,64 +131,12 @@ func (*desk) parts(s *hansa.Situation, o api.CloseOrder) error {
 	}
 	text := o.Text
 	if text == "" && s.Effect != hansa.NoEffect {
-		text = "Closed"
-		if o.Reason != "" {
-			text += ": " + strings.ReplaceAll(o.Reason, "-", " ")
-		}
+		text = spoken(o.Reason)
 	}
 	if text != "" {
 		s.Texts = []hansa.Text{{Lang: first(o.Lang, "en"), Value: text, Kind: "comment"}}
 	}
 	return nil
-}
-
-// Change applies reopen, extend, repaired or withdraw.
-func (d *desk) Change(ctx context.Context, by hansa.Actor, id, what string, o api.ChangeOrder) (api.Closure, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	set, old, err := d.find(ctx, by, id)
-	if err != nil {
-		return api.Closure{}, err
-	}
-	if old.Situation == nil {
-		return api.Closure{}, hansa.Errorf(hansa.Conflict, "the content of this closure was erased")
-	}
-	if !old.Live() {
-		return api.Closure{}, hansa.Errorf(hansa.Conflict, "this closure is over already").WithHint("hansa closures --all")
-	}
-	now := d.node.clock().UTC()
-	r, s := *old, *old.Situation
-	r.Situation, r.Version, r.Updated, r.Update = &s, old.Version+1, now, hansa.Modify
-	r.Original, r.OriginalType, r.Defects, r.Cursor, r.Received = nil, "", nil, "", time.Time{}
-	r.Provenance.EnteredBy = by.ID()
-	switch what {
-	case "reopen":
-		r.Update, s.Lifecycle, s.ActualEnd = hansa.End, hansa.Ended, &now
-	case "withdraw":
-		r.Update, s.Lifecycle = hansa.Redact, hansa.Cancelled
-	case "repaired":
-		s.Repaired = &now
-	case "extend":
-		if o.Until == nil {
-			return api.Closure{}, hansa.Fielded("/until", "say until when")
-		}
-		if s.Start != nil && !o.Until.After(*s.Start) {
-			return api.Closure{}, hansa.Fielded("/until", "the end %s is not after the start %s", o.Until.Format(time.RFC3339), s.Start.Format(time.RFC3339))
-		}
-		if !o.Until.After(now) {
-			return api.Closure{}, hansa.Fielded("/until", "the end %s is over already", o.Until.Format(time.RFC3339)).WithHint("hansa reopen " + id)
-		}
-		s.End, s.EndKind = o.Until, hansa.EndKind(first(o.EndKind, string(hansa.EndConfirmed)))
-	}
-	if o.Text != "" {
-		lang := first(o.Lang, "en")
-		s.Texts = append(slices.DeleteFunc(slices.Clone(s.Texts), func(t hansa.Text) bool { return t.Lang == lang && t.Kind != "internal" }), hansa.Text{Lang: lang, Value: o.Text, Kind: "comment"})
-	}
-	from := own
-	if !r.Live() || quality.Publication(old, quality.Context{Now: now, Own: true}) != nil {
-		from = mended
-	}
-	return d.publish(ctx, by, set, &r, from, what)
 }
 
 // publish takes an own publication, journals the act, and shows the closure.
@@ -272,7 +204,7 @@ func (d *desk) network(by hansa.Actor) (*network.Network, error) {
 	if w := d.node.places[by.Party]; w != nil {
 		return w, nil
 	}
-	return nil, hansa.Errorf(hansa.NotFound, "no named places are known").WithHint("set places in the configuration")
+	return nil, hansa.Errorf(hansa.NotFound, "no named places are known").WithHint("hansa network import FILE")
 }
 
 // where is what an order closes: a named place, or a line.
@@ -355,7 +287,7 @@ func (d *desk) show(ctx context.Context, by hansa.Actor, set *hansa.Dataset, r *
 	if err != nil {
 		return api.Closure{}, err
 	}
-	return d.closure(set, r, rungs, others[r.ID]), nil
+	return d.closure(ctx, set, r, rungs, others[r.ID]), nil
 }
 
 // Closures lists the closures of by's party, the newest change first.
@@ -379,7 +311,7 @@ func (d *desk) Closures(ctx context.Context, by hansa.Actor, ended bool) ([]api.
 			of[g.Record] = append(of[g.Record], g)
 		}
 		for _, r := range recs {
-			out = append(out, d.closure(set, r, of[r.ID], others[r.ID]))
+			out = append(out, d.closure(ctx, set, r, of[r.ID], others[r.ID]))
 		}
 	}
 	slices.SortStableFunc(out, func(a, b api.Closure) int { return b.Record.Received.Compare(a.Record.Received) })

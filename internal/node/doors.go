@@ -20,6 +20,7 @@ import (
 	"github.com/hansa-exchange/hansa"
 	"github.com/hansa-exchange/hansa/internal/base/outbound"
 	"github.com/hansa-exchange/hansa/internal/edge/api"
+	"github.com/hansa-exchange/hansa/internal/edge/dsp"
 )
 
 // Limits of the server.
@@ -30,7 +31,8 @@ const (
 	idleTimeout      = 60 * time.Second
 	headerBytesMax   = 16 << 10
 	connectionsMax   = 20_000
-	inFlightMax      = 512 // requests that are answered at once, streams and long polls not counted
+	inFlightMax      = 512 // requests that are answered at once, streams and long polls not counted; half of them of one caller
+	deskReserve      = 32  // of those, for people and programs that may close a road
 	slowMax          = 10_000
 	requestsPerSec   = 20_000 // of one credential
 	anonymousPerSec  = 200    // of one address without a credential
@@ -41,6 +43,7 @@ const (
 type door struct {
 	hansa.Route
 	serve api.Handler
+	fail  func(w http.ResponseWriter, r *http.Request, err error, requestID string)
 }
 
 // doors is the one table of ways in (decision 17): the routes of every edge, with
@@ -50,18 +53,23 @@ type doors struct {
 	table  []door
 	node   *Node
 	log    *slog.Logger
-	quick  chan struct{}
-	slow   chan struct{}
+	quick  *rooms
+	slow   *rooms
 	strays strangers
 }
 
 func newDoors(n *Node, log *slog.Logger) *doors {
-	return &doors{mux: http.NewServeMux(), node: n, log: log, quick: make(chan struct{}, inFlightMax), slow: make(chan struct{}, slowMax), strays: strangers{seen: map[string]*bucket{}}}
+	return &doors{mux: http.NewServeMux(), node: n, log: log, quick: newRooms(inFlightMax, deskReserve), slow: newRooms(slowMax, deskReserve), strays: strangers{seen: map[string]*bucket{}}}
 }
 
 // add puts one endpoint into the table.
 func (d *doors) add(r hansa.Route, serve api.Handler) {
-	one := door{Route: r, serve: serve}
+	d.put(door{Route: r, serve: serve, fail: func(w http.ResponseWriter, _ *http.Request, err error, id string) { api.WriteError(w, err, id) }})
+}
+
+// put puts an endpoint that writes its own errors into the table.
+func (d *doors) put(one door) {
+	r := one.Route
 	d.table = append(d.table, one)
 	d.mux.HandleFunc(r.Method+" "+r.Pattern, func(w http.ResponseWriter, req *http.Request) { d.enter(one, w, req) })
 }
@@ -71,6 +79,9 @@ func (d *doors) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
+	if p := r.URL.Path; len(p) > 1 && strings.HasSuffix(p, "/") && strings.Contains(p, dsp.Path+"/") {
+		r.URL.Path = strings.TrimSuffix(p, "/") // connectors put one at the end, or do not
+	}
 	if _, pattern := d.mux.Handler(r); pattern == "" {
 		err := hansa.Errorf(hansa.NotFound, "there is nothing at %s", r.URL.Path).WithHint("see /openapi.json")
 		if d.otherMethod(r) {
@@ -107,7 +118,7 @@ func (d *doors) enter(one door, w http.ResponseWriter, r *http.Request) {
 	defer func() { //nolint:contextcheck // the request carries it
 		if v := recover(); v != nil {
 			d.log.LogAttrs(r.Context(), slog.LevelError, "a handler panicked", slog.String("route", one.Pattern), slog.Any("panic", v), slog.String("request", id))
-			api.WriteError(w, &hansa.Error{Kind: hansa.Internal, Code: "internal", Message: "something failed inside the exchange"}, id)
+			one.fail(w, r, &hansa.Error{Kind: hansa.Internal, Code: "internal", Message: "something failed inside the exchange"}, id)
 		}
 	}()
 	if err = d.pass(one, w, r); err == nil {
@@ -119,13 +130,16 @@ func (d *doors) enter(one door, w http.ResponseWriter, r *http.Request) {
 	if hansa.KindOf(err) == hansa.Internal {
 		d.log.LogAttrs(r.Context(), slog.LevelError, "a request failed", slog.String("route", one.Pattern), slog.Any("err", err), slog.String("request", id))
 	}
-	api.WriteError(w, err, id)
+	one.fail(w, r, err, id)
 }
 
 func (d *doors) pass(one door, w http.ResponseWriter, r *http.Request) error {
 	by, err := d.actor(one, w, r)
 	if err != nil {
 		return err
+	}
+	if by.Party != "" && strings.HasPrefix(one.Pattern, "/api/") {
+		w.Header().Set(api.ZoneHeader, accounts{d.node}.zone(by.Party).String())
 	}
 	if err := d.node.authorize(r, one.Route, by); err != nil {
 		return err
@@ -135,13 +149,15 @@ func (d *doors) pass(one door, w http.ResponseWriter, r *http.Request) error {
 		room = d.slow
 		_ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) // a stream has no end; its writes are bounded one by one
 	}
-	select {
-	case room <- struct{}{}:
-		defer func() { <-room }()
-	default:
+	leave, alone, ok := room.enter(by.ID(), by.User != "" || by.May(hansa.RightControl))
+	if !ok {
 		w.Header().Set("Retry-After", "1")
-		return hansa.Errorf(hansa.Busy, "the exchange answers %d requests at once and all are taken", cap(room)).With(hansa.CodeOverloaded)
+		if alone {
+			return hansa.Errorf(hansa.Busy, "this credential or user has %d requests under way, which is the most", room.each).With(hansa.CodeOverloaded)
+		}
+		return hansa.Errorf(hansa.Busy, "the exchange answers %d requests at once and all are taken", room.most).With(hansa.CodeOverloaded)
 	}
+	defer leave()
 	if err := bound(one.Route, w, r); err != nil {
 		return err
 	}
@@ -176,7 +192,13 @@ func (d *doors) actor(one door, w http.ResponseWriter, r *http.Request) (hansa.A
 	if r.Context().Value(adminKey{}) != nil {
 		return hansa.Actor{Party: d.node.own, Rights: []hansa.Right{hansa.RightAdmin}}, nil
 	}
-	by, err := d.node.trust.Authenticate(r.Context(), r)
+	if one.Right == hansa.RightConnect {
+		return d.participant(w, r)
+	}
+	by, is, err := d.node.deal.bearer(r)
+	if !is {
+		by, err = d.node.trust.Authenticate(r.Context(), r)
+	}
 	if err != nil && r.Header.Get("Authorization") == "" && !strings.HasPrefix(one.Pattern, "/data/") && !d.node.token(r).IsZero() {
 		by, err = d.node.person(r) // data goes to programs; a person's session opens the rest
 	}
@@ -195,6 +217,33 @@ func (d *doors) actor(one door, w http.ResponseWriter, r *http.Request) (hansa.A
 	if wait, ok := d.node.limiter.Allow(by, 1, d.node.wall()); !ok {
 		w.Header().Set("Retry-After", seconds(wait))
 		return by, hansa.Errorf(hansa.Busy, "this credential or user may make %d requests a second", d.node.rate()).With(hansa.CodeRateLimited)
+	}
+	return by, nil
+}
+
+// participant establishes which participant of a data space calls a party's door.
+func (d *doors) participant(w http.ResponseWriter, r *http.Request) (hansa.Actor, error) {
+	own, missing := d.node.deal.Own(r.Context(), r.PathValue("party"))
+	if missing != nil { // who is nobody hears no more than that
+		own.ID = d.node.own
+	}
+	caller, err := d.node.deal.identity.Caller(r.Context(), r, own.ID)
+	if err != nil {
+		if hansa.Public(err).Code == hansa.CodeUnauthenticated {
+			if wait, ok := d.strays.allow(r.RemoteAddr, d.node.wall()); !ok {
+				w.Header().Set("Retry-After", seconds(wait))
+				err = hansa.Errorf(hansa.Busy, "too many requests without a valid credential").With(hansa.CodeRateLimited)
+			}
+		}
+		return hansa.Actor{}, err
+	}
+	if missing != nil {
+		return hansa.Actor{}, missing
+	}
+	by := hansa.Actor{Party: caller, Credential: "participant:" + string(caller), Rights: []hansa.Right{hansa.RightConnect}}
+	if wait, ok := d.node.limiter.Allow(by, 1, d.node.wall()); !ok {
+		w.Header().Set("Retry-After", seconds(wait))
+		return by, hansa.Errorf(hansa.Busy, "a participant may make %d requests a second", d.node.rate()).With(hansa.CodeRateLimited)
 	}
 	return by, nil
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/hansa-exchange/hansa"
 	"github.com/hansa-exchange/hansa/internal/base/outbound"
+	"github.com/hansa-exchange/hansa/internal/base/words"
 	"github.com/hansa-exchange/hansa/internal/dataplane/feed"
 	"github.com/hansa-exchange/hansa/internal/dataplane/format"
 	"github.com/hansa-exchange/hansa/internal/dataplane/receipt"
@@ -137,7 +138,7 @@ func (n *Node) pollLists(ctx context.Context) error {
 			return hansa.Errorf(hansa.Busy, "the list at %s answers %d", at, a.Status)
 		}
 		if err := json.Unmarshal(a.Body, &list); err != nil {
-			return hansa.Errorf(hansa.Invalid, "the list at %s cannot be read: %w", at, err)
+			return hansa.Errorf(hansa.Invalid, "the list at %s cannot be read: %s", at, words.Misread(err))
 		}
 		var shown []receipt.Shown
 		for _, c := range list.Closures {

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/hansa-exchange/hansa"
 	"github.com/hansa-exchange/hansa/internal/base/trust"
+	"github.com/hansa-exchange/hansa/internal/base/words"
 	"github.com/hansa-exchange/hansa/internal/edge/api"
 	"github.com/hansa-exchange/hansa/internal/edge/room"
 )
@@ -40,13 +42,17 @@ type invitation struct {
 	api.Invitation
 	party    hansa.PartyID
 	acceptor hansa.PartyID
-	operator bool // made by the node's operator, who may register hosts
+	kind     hansa.PartyKind // of a new party that accepts it
+	operator bool            // made by the node's operator, who may register hosts
 }
 
 // kept is an invitation's doc in the database.
 type keptInvitation struct {
 	api.InvitationOrder
-	Operator bool `json:"operator,omitzero"`
+	Operator bool            `json:"operator,omitzero"`
+	Kind     hansa.PartyKind `json:"kind,omitempty"`    // of who is asked; a company when empty
+	Version  string          `json:"version,omitempty"` // of the accord that is proposed
+	Opened   hansa.AccordID  `json:"opened,omitempty"`  // what came of it
 }
 
 // Invite makes a link that opens once. Nothing else exists until it is accepted.
@@ -55,12 +61,17 @@ func (v invites) Invite(ctx context.Context, by hansa.Actor, o api.InvitationOrd
 	if err != nil {
 		return api.Invitation{}, err
 	}
-	if err := v.check(p, &o); err != nil {
+	k := keptInvitation{InvitationOrder: o, Operator: admin(by)}
+	if err := v.terms(ctx, by, p, &k); err != nil {
 		return api.Invitation{}, err
 	}
+	if err := v.check(p, &k.InvitationOrder); err != nil {
+		return api.Invitation{}, err
+	}
+	o = k.InvitationOrder
 	token, now := token(), v.n.wall().UTC()
 	expires := now.AddDate(0, 0, o.Days)
-	doc, err := json.Marshal(keptInvitation{o, admin(by)}, json.Deterministic(true))
+	doc, err := json.Marshal(k, json.Deterministic(true))
 	if err != nil {
 		return api.Invitation{}, err
 	}
@@ -81,14 +92,14 @@ func (v invites) Invite(ctx context.Context, by hansa.Actor, o api.InvitationOrd
 	if err != nil {
 		return api.Invitation{}, err
 	}
-	out := shownInvitation(id, p.Title, &o)
+	out := shownInvitation(id, p.Title, &k)
 	out.State, out.Made, out.Expires = "open", now, expires
 	out.Link = v.n.address() + "/invitation?token=" + url.QueryEscape(token)
 	return out, nil
 }
 
-func shownInvitation(id, by string, o *api.InvitationOrder) api.Invitation {
-	return api.Invitation{ID: id, By: by, For: o.For, Gives: o.Gives, Wants: o.Wants, Purpose: o.Purpose, Basis: o.Basis}
+func shownInvitation(id, by string, o *keptInvitation) api.Invitation {
+	return api.Invitation{ID: id, By: by, For: o.For, Gives: o.Gives, Wants: o.Wants, Purpose: o.Purpose, Basis: o.Basis, Accord: o.Accord, As: o.As, Version: o.Version, Opened: o.Opened}
 }
 
 // check fills what o leaves open, and holds it to what can be kept later.
@@ -105,7 +116,7 @@ func (v invites) check(p hansa.Party, o *api.InvitationOrder) error {
 		}
 	}
 	switch {
-	case len(o.Gives) == 0 || len(o.Gives) > invitedMax:
+	case len(o.Gives) == 0 && o.Accord == "" || len(o.Gives) > invitedMax:
 		return hansa.Fielded("/gives", "an invitation gives 1 to %d datasets", invitedMax)
 	case o.Days < 0 || o.Days > inviteDaysMax:
 		return hansa.Fielded("/days", "an invitation lasts 1 to %d days", inviteDaysMax)
@@ -156,7 +167,8 @@ func (v invites) list(ctx context.Context, where string, args ...any) (out []inv
 			if err := json.Unmarshal(doc, &k); err != nil {
 				return errors.Join(&hansa.Error{Kind: hansa.Internal, Code: hansa.CodeCorrupt, Message: "the invitation " + id + " cannot be read"}, err)
 			}
-			i.Invitation, i.operator = shownInvitation(id, v.n.party(i.party).Title, &k.InvitationOrder), k.Operator
+			i.Invitation, i.operator = shownInvitation(id, v.n.party(i.party).Title, &k), k.Operator
+			i.kind = cmp.Or(k.Kind, hansa.Company)
 			i.Made, i.Expires, i.State = time.UnixMilli(made).UTC(), time.UnixMilli(expires).UTC(), "open"
 			switch {
 			case accepted != 0:
@@ -238,9 +250,12 @@ func (v invites) Invited(r *http.Request, token string) (room.Invited, error) {
 			x.Formats = append(x.Formats, string(f))
 		}
 		if len(x.Formats) == 0 {
-			x.Formats = []string{"any format of the exchange"}
+			x.Formats = []string{words.Of(r.Context()).Say("any format of the exchange")}
 		}
 		out.Gives = append(out.Gives, x)
+	}
+	if err := v.read(r.Context(), i, &out); err != nil {
+		return out, err
 	}
 	if by, err := v.n.person(r); err == nil && by.May(hansa.RightManage) && by.Party != i.party {
 		out.Mine = v.n.party(by.Party).Title
@@ -264,44 +279,66 @@ func nameFor(title string) string {
 
 // Accept makes the party with its first user, or takes the one that is signed in,
 // and the flows: one for tests and one for real, each dataset.
-func (v invites) Accept(r *http.Request, token string, a room.Acceptance) (*http.Cookie, error) {
-	ctx := r.Context()
-	i, err := v.open(ctx, token)
+func (v invites) Accept(r *http.Request, token string, a room.Acceptance) (room.Accepted, error) {
+	i, err := v.open(r.Context(), token)
 	if err != nil {
-		return nil, err
+		return room.Accepted{}, err
 	}
 	if a.Mine {
-		by, err := v.n.person(r)
-		if err != nil {
-			return nil, err
-		}
-		if !by.May(hansa.RightManage) || by.Party == i.party {
-			return nil, hansa.Errorf(hansa.Denied, "this needs the right %s of another party than the one that asks", hansa.RightManage).With(hansa.CodeForbidden)
-		}
-		if err := v.take(ctx, by, i, by.Party, nil); err != nil {
-			return nil, err
-		}
-		return nil, v.begin(ctx, i, v.n.party(by.Party))
+		return v.acceptMine(r, i)
 	}
+	return v.acceptNew(r, i, &a)
+}
+
+// acceptMine takes an invitation for the party that is signed in.
+func (v invites) acceptMine(r *http.Request, i *invitation) (out room.Accepted, err error) {
+	ctx := r.Context()
+	by, err := v.n.person(r)
+	if err != nil {
+		return out, err
+	}
+	if !by.May(hansa.RightManage) || by.Party == i.party {
+		return out, hansa.Errorf(hansa.Denied, "this needs the right %s of another party than the one that asks", hansa.RightManage).With(hansa.CodeForbidden)
+	}
+	p := v.n.party(by.Party)
+	if err := v.fits(ctx, i, p); err != nil {
+		return out, err
+	}
+	if err := v.take(ctx, by, i, p.ID, nil); err != nil {
+		return out, err
+	}
+	out.Accord, err = v.begin(ctx, i, p)
+	return out, err
+}
+
+// acceptNew makes the party that accepts, with its first user.
+func (v invites) acceptNew(r *http.Request, i *invitation, a *room.Acceptance) (out room.Accepted, err error) {
+	ctx := r.Context()
 	p := hansa.Party{
-		ID: hansa.PartyID("did:web:" + strings.ReplaceAll(v.n.cfg.Origin, ":", "%3A") + ":parties:" + a.Name), Name: a.Name, Title: strings.TrimSpace(a.Title), Kind: hansa.Company,
+		ID: hansa.PartyID("did:web:" + strings.ReplaceAll(v.n.cfg.Origin, ":", "%3A") + ":parties:" + a.Name), Name: a.Name, Title: strings.TrimSpace(a.Title), Kind: i.kind,
 		Hosted: true, Since: v.n.wall().UTC(),
 	}
 	if err := p.Validate(); err != nil {
-		return nil, err
+		return out, err
+	}
+	if err := v.fits(ctx, i, p); err != nil {
+		return out, err
 	}
 	if err := trust.GoodPassword(a.User, a.Password); err != nil {
-		return nil, err
+		return out, err
 	}
 	if a.Host != "" {
 		if !i.operator {
-			return nil, hansa.Fielded("/host", "the operator of this node registers hosts").WithHint("leave it out, and ask " + i.By)
+			return out, hansa.Fielded("/host", "the operator of this node registers hosts").WithHint("leave it out, and ask " + i.By)
 		}
 		if err := v.n.client.Register(a.Host); err != nil {
-			return nil, hansa.Public(err).At("/host")
+			return out, hansa.Public(err).At("/host")
 		}
 	}
-	by := hansa.Actor{Party: p.ID}
+	by, roles := hansa.Actor{Party: p.ID}, []hansa.UserRole{hansa.RoleAdministrator, hansa.RoleEngineer}
+	if a.Signs && i.Accord != "" {
+		roles = append(roles, hansa.RoleSignatory)
+	}
 	var link trust.Secret
 	err = v.take(ctx, by, i, p.ID, func(tx hansa.Tx) error {
 		if _, err := v.n.trust.AddParty(tx, p); err != nil {
@@ -312,7 +349,7 @@ func (v invites) Accept(r *http.Request, token string, a room.Acceptance) (*http
 				return err
 			}
 		}
-		u, err := v.n.trust.AddUser(tx, by, trust.UserSpec{Party: p.ID, Name: a.User, Roles: []hansa.UserRole{hansa.RoleAdministrator, hansa.RoleEngineer}})
+		u, err := v.n.trust.AddUser(tx, by, trust.UserSpec{Party: p.ID, Name: a.User, Roles: roles})
 		if err != nil {
 			return err
 		}
@@ -320,12 +357,16 @@ func (v invites) Accept(r *http.Request, token string, a room.Acceptance) (*http
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return out, err
 	}
-	if err := v.begin(ctx, i, p); err != nil {
-		return nil, err
+	if err := v.n.load(ctx); err != nil {
+		return out, err
 	}
-	return accounts(v).Enter(r, link.Reveal(), a.Password)
+	if out.Session, err = accounts(v).Enter(r, link.Reveal(), a.Password); err != nil { // first: who has a password can sign in, whatever becomes of the rest
+		return out, err
+	}
+	out.Accord, err = v.begin(ctx, i, p)
+	return out, err
 }
 
 // take uses an invitation up, once, in one transaction with what comes of it.
@@ -347,24 +388,32 @@ func (v invites) take(ctx context.Context, by hansa.Actor, i *invitation, party 
 	})
 }
 
-// begin makes the flows of an accepted invitation.
-func (v invites) begin(ctx context.Context, i *invitation, p hansa.Party) error {
+// begin makes the flows of an accepted invitation. Where it proposes an accord, it makes
+// those for tests alone, and opens the accord: the live ones come of its signatures.
+func (v invites) begin(ctx context.Context, i *invitation, p hansa.Party) (hansa.AccordID, error) {
 	by := hansa.Actor{Party: i.party, Rights: []hansa.Right{hansa.RightManage}}
 	if err := v.n.load(ctx); err != nil {
-		return err
+		return "", err
+	}
+	kinds := []bool{true, false}
+	if i.Accord != "" {
+		kinds = kinds[:1]
 	}
 	for _, g := range i.Gives {
 		o := api.FlowOrder{To: p.Name, Dataset: g.Dataset, Limit: g.Limit, Terms: hansa.Terms{Purposes: g.Purposes, Formats: g.Formats}}
-		for _, o.Test = range []bool{true, false} {
+		for _, o.Test = range kinds {
 			if o.Name = flowName(p.Name, g.Dataset); o.Test {
 				o.Name = flowName(p.Name, g.Dataset+"-test")
 			}
 			if _, err := admins(v).SaveFlow(ctx, by, o); err != nil {
-				return err
+				return "", err
 			}
 		}
 	}
-	return nil
+	if i.Accord == "" {
+		return "", nil
+	}
+	return v.propose(ctx, by, i, p)
 }
 
 // flowName is short enough for a name, whatever its parts are.
@@ -396,8 +445,8 @@ func (v invites) Onboarding(ctx context.Context, by hansa.Actor) ([]api.Onboardi
 
 func (v invites) onboarding(ctx context.Context, id hansa.PartyID, flows []hansa.Flow) (api.Onboarding, error) {
 	p := v.n.party(id)
-	out := api.Onboarding{Party: p.Name, Title: p.Title, Steps: []api.Onboard{{Step: "identity", Done: p.Since}}}
-	credential := api.Onboard{Step: "credential", Who: p.Title, How: "make a credential of your own"}
+	out := api.Onboarding{Party: p.Name, Title: p.Title, Steps: []api.Onboard{{Step: words.Mark("identity"), Done: p.Since}}}
+	credential := api.Onboard{Step: words.Mark("credential"), Who: p.Title, How: words.Mark("make a credential of your own")}
 	list, err := v.n.trust.Credentials(ctx, id)
 	if err != nil {
 		return out, err
@@ -407,10 +456,10 @@ func (v invites) onboarding(ctx context.Context, id hansa.PartyID, flows []hansa
 			credential.Done = c.Issued
 		}
 	}
-	hook := api.Onboard{Step: "webhook", Who: p.Title, How: "name an address, if you want to be called", Free: true}
-	tested := api.Onboard{Step: "test flow", Who: p.Title, How: "send yourself a test closure, and fetch it"}
-	live := api.Onboard{Step: "first record", Who: p.Title, How: "fetch the live flow"}
-	said := api.Onboard{Step: "receipt", Who: p.Title, How: "say what became of a record", Free: true}
+	hook := api.Onboard{Step: words.Mark("webhook"), Who: p.Title, How: words.Mark("name an address, if you want to be called"), Free: true}
+	tested := api.Onboard{Step: words.Mark("test flow"), Who: p.Title, How: words.Mark("send yourself a test closure, and fetch it")}
+	live := api.Onboard{Step: words.Mark("first record"), Who: p.Title, How: words.Mark("fetch the live flow")}
+	said := api.Onboard{Step: words.Mark("receipt"), Who: p.Title, How: words.Mark("say what became of a record"), Free: true}
 	by := hansa.Actor{Party: id, Rights: []hansa.Right{hansa.RightRead}}
 	for _, f := range flows {
 		fetched, acted, err := v.n.book.Progress(ctx, f.ID)

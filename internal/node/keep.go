@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"strconv"
 	"sync"
@@ -82,6 +83,8 @@ func (n *Node) keep(ctx context.Context) error {
 		{"sweep", sweepEvery, func(ctx context.Context) error { _, err := n.book.Sweep(ctx, n.clock()); return err }},
 		{"lists", pollEvery, n.pollLists},
 		{"trim", trimEvery, n.trim},
+		{"transfers", sweepEvery, n.deal.watch},
+		{"reminders", remindEvery, n.accords.remind},
 		{"reserve", sweepEvery, func(context.Context) error { return n.keepReserve() }},
 	} {
 		wg.Go(func() { n.repeat(ctx, job.name, holder, job.every, job.do) })
@@ -153,6 +156,13 @@ func (n *Node) problem(ctx context.Context, name string, err error) {
 	}
 }
 
+// settled forgets what a job that is over failed at.
+func (n *Node) settled(name string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	delete(n.problems, name)
+}
+
 // seal commits what happened to the journal.
 func (n *Node) seal(ctx context.Context) error {
 	_, err := n.stream.Seal(ctx, n.wall())
@@ -191,7 +201,7 @@ func (n *Node) trim(ctx context.Context) error {
 			n.desk.forget(hansa.Key{Party: d.Party, Dataset: d.ID})
 		}
 	}
-	return n.deliver.Prune(ctx, n.wall().Add(-ageMax))
+	return errors.Join(n.deliver.Prune(ctx, n.wall().Add(-ageMax)), n.deal.prune(ctx, n.wall().Add(-ageMax)))
 }
 
 // ageMax is how long records and evidence are kept where nothing else is said.

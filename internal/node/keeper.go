@@ -73,7 +73,7 @@ func (k kept) shownDelivery(ctx context.Context, by hansa.Actor, d *api.Delivery
 	name, known := names[d.Record]
 	if !known {
 		if set, r, err := k.n.desk.find(ctx, by, d.Record); err == nil {
-			name = k.n.desk.title(set.Party, r)
+			name = k.n.desk.title(ctx, set.Party, r)
 		}
 		names[d.Record] = name
 	}
@@ -111,47 +111,46 @@ func (k kept) Status(ctx context.Context, by hansa.Actor) ([]room.Check, error) 
 	if err != nil {
 		return nil, err
 	}
-	zone := pages(k).zone(by)
-	at := func(t time.Time) string { return t.In(zone).Format("15:04:05 on Mon 2 Jan") }
+	say, zone := words.Of(ctx), pages(k).zone(by)
 	list := []room.Check{
-		{What: "Build", OK: true, Says: s.Version + ", running since " + at(s.Started)},
-		{What: "Journal", OK: true, Says: plural(int(s.Entries), "entry") + ", " + plural(int(s.Records), "record")},
-		{What: "Stored rows", OK: true, Says: first(s.Checked, "the check has not begun yet")},
+		{What: say.Say("Build"), OK: true, Says: say.Fill("{1}, running since {2}", s.Version, say.Stamp(s.Started, zone))},
+		{What: say.Say("Journal"), OK: true, Says: say.Count(int(s.Entries), "{1} entry", "{1} entries") + ", " + say.Count(int(s.Records), "{1} record", "{1} records")},
+		{What: say.Say("Stored rows"), OK: true, Says: first(s.Checked, say.Say("the check has not begun yet"))},
 	}
-	list[1].Says = strings.Replace(list[1].Says, "entrys", "entries", 1)
 	if !s.Sealed.IsZero() {
-		list[1].Says += ", sealed at " + at(s.Sealed)
+		list[1].Says += ", " + say.Fill("sealed at {1}", say.Stamp(s.Sealed, zone))
 	}
 	list = append(list, k.postStatus(ctx))
 	if len(s.Feeds) == 0 {
-		list = append(list, room.Check{What: "Feeds", OK: true, Says: "none is connected"})
+		list = append(list, room.Check{What: say.Say("Feeds"), OK: true, Says: say.Say("none is connected")})
 	}
 	for _, f := range s.Feeds {
 		list = append(list, room.Check{
-			What: "Feed " + f.Feed, OK: f.Status == hansa.FeedFresh || f.Status == hansa.FeedLate || f.Status == hansa.FeedPaused,
-			Says: strings.TrimSpace(string(f.Status) + ". " + words.Upper(f.Reason)), Mend: "See its last answers under Feeds.",
+			What: say.Fill("Feed {1}", f.Feed), OK: f.Status == hansa.FeedFresh || f.Status == hansa.FeedLate || f.Status == hansa.FeedPaused,
+			Says: strings.TrimSpace(room.Standing(say, f.Status) + ". " + words.Upper(f.Reason)), Mend: say.Say("See its last answers under Feeds."),
 		})
 	}
 	for _, problem := range s.Problems {
-		list = append(list, room.Check{What: "Problem", Says: problem, Mend: "The node's log says more. It tries again by itself."})
+		list = append(list, room.Check{What: say.Say("Problem"), Says: problem, Mend: say.Say("The node's log says more. It tries again by itself.")})
 	}
 	return list, nil
 }
 
 // postStatus says how many webhooks wait for a person.
 func (k kept) postStatus(ctx context.Context) room.Check {
+	say := words.Of(ctx)
 	states, err := k.n.deliver.States(ctx)
 	if err != nil {
-		return room.Check{What: "Webhooks", Says: hansa.Public(err).Message}
+		return room.Check{What: say.Say("Webhooks"), Says: say.Refusal(hansa.Public(err))}
 	}
 	all := 0
 	for _, n := range states {
 		all += n
 	}
 	stuck := states[string(deliver.Parked)] + states[string(deliver.Disabled)]
-	c := room.Check{What: "Webhooks", OK: stuck == 0, Says: plural(all, "subscription") + ", none waits for a person"}
+	c := room.Check{What: say.Say("Webhooks"), OK: stuck == 0, Says: say.Count(all, "{1} subscription, none waits for a person", "{1} subscriptions, none waits for a person")}
 	if stuck > 0 {
-		c.Says, c.Mend = plural(stuck, "subscription")+" of "+plural(all, "webhook")+" had to stop", "See Deliveries, parked ones."
+		c.Says, c.Mend = say.Count(all, "{2} of {1} webhook had to stop", "{2} of {1} webhooks had to stop", stuck), say.Say("See Deliveries, parked ones.")
 	}
 	return c
 }
@@ -194,17 +193,18 @@ func (k kept) FirstSteps(ctx context.Context, by hansa.Actor) ([]room.FirstStep,
 	k.n.mu.RLock()
 	mapped := k.n.places[by.Party] != nil
 	k.n.mu.RUnlock()
+	say := words.Of(ctx)
 	steps := []room.FirstStep{}
 	if by.Party == k.n.own {
-		steps = append(steps, room.FirstStep{What: "Name your tunnels, bridges and streets", Why: "The desk finds a place by its name. Put the path of a GeoJSON file into hansa.toml and restart the node.", Command: `places = "network.geojson"`, Done: mapped})
+		steps = append(steps, room.FirstStep{What: say.Say("Name your tunnels, bridges and streets"), Why: say.Say("The desk finds a place by its name. Bring them in once, as GeoJSON; a newer file replaces them."), Command: `hansa network import network.geojson`, Done: mapped})
 	}
 	return append(
 		steps,
-		room.FirstStep{What: "Make a dataset for your closures", Why: "It is what others get, and what you close roads in.", Href: "/datasets", Done: len(sets) > 0},
-		room.FirstStep{What: "Let somebody else in", Why: "A desk is not one person. Give each a role of their own.", Href: "/settings/users", Done: live > 1},
-		room.FirstStep{What: "Ask a receiver in", Why: "A link, by which a company joins and names its own systems. Nothing leaves before that.", Command: "hansa parties invite 'Their name' --dataset closures --use navigation --why 'Drivers should not meet a closed road.'", Done: slices.ContainsFunc(flows, func(f hansa.Flow) bool { return f.From == by.Party })},
-		room.FirstStep{What: "Publish a first closure", Why: "By hand, or by a feed. The page of a closure shows who has it.", Href: "/close", Done: said},
-		room.FirstStep{What: "Connect a feed", Why: "If another system knows your closures already, it can fill the dataset.", Href: "/feeds/add", Done: fed, Free: true},
+		room.FirstStep{What: say.Say("Make a dataset for your closures"), Why: say.Say("It is what others get, and what you close roads in."), Href: "/datasets", Done: len(sets) > 0},
+		room.FirstStep{What: say.Say("Let somebody else in"), Why: say.Say("A desk is not one person. Give each a role of their own."), Href: "/settings/users", Done: live > 1},
+		room.FirstStep{What: say.Say("Ask a receiver in"), Why: say.Say("A link, by which a company joins and names its own systems. Nothing leaves before that."), Command: "hansa parties invite 'Their name' --dataset closures --use navigation --why 'Drivers should not meet a closed road.'", Done: slices.ContainsFunc(flows, func(f hansa.Flow) bool { return f.From == by.Party })},
+		room.FirstStep{What: say.Say("Publish a first closure"), Why: say.Say("By hand, or by a feed. The page of a closure shows who has it."), Href: "/close", Done: said},
+		room.FirstStep{What: say.Say("Connect a feed"), Why: say.Say("If another system knows your closures already, it can fill the dataset."), Href: "/feeds/add", Done: fed, Free: true},
 	), nil
 }
 
@@ -217,7 +217,7 @@ func (k kept) joinSteps(ctx context.Context, by hansa.Actor, flows []hansa.Flow)
 	o, err := invites(k).onboarding(ctx, by.Party, flows)
 	out := []room.FirstStep{}
 	for _, s := range o.Steps {
-		out = append(out, room.FirstStep{What: words.Upper(s.Step), Why: s.How, Href: "/welcome", Done: !s.Done.IsZero(), Free: s.Free || s.Step == "identity"})
+		out = append(out, room.FirstStep{What: words.Upper(words.Of(ctx).Say(s.Step)), Why: words.Of(ctx).Say(s.How), Href: "/welcome", Done: !s.Done.IsZero(), Free: s.Free || s.Step == "identity"})
 	}
 	return out, err
 }

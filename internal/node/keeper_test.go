@@ -342,7 +342,7 @@ func TestDeliveryOnItsPage(t *testing.T) {
 	})
 	path := "/deliveries/" + list.Deliveries[0].ID
 	city.want("GET", "/deliveries", nil, 200, "Oostertunnel", "Waiting", "500", path)
-	city.want("GET", "/deliveries?state=parked", nil, 200, "None is parked", "All <b>1</b>", "Waiting <b>1</b>", "Parked <b>0</b>")
+	city.want("GET", "/deliveries?state=parked", nil, 200, "None in this state", "All <b>1</b>", "Waiting <b>1</b>", "Parked <b>0</b>")
 	var one room.Delivery
 	city.doc(path+".json", &one)
 	mu.Lock()

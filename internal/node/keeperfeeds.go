@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/hansa-exchange/hansa"
+	"github.com/hansa-exchange/hansa/internal/base/words"
 	"github.com/hansa-exchange/hansa/internal/edge/api"
 	"github.com/hansa-exchange/hansa/internal/edge/room"
 )
@@ -15,20 +16,20 @@ func (k kept) Feeds(ctx context.Context, by hansa.Actor) ([]room.FeedRow, error)
 	list, err := admins(k).Feeds(ctx, by)
 	out := make([]room.FeedRow, 0, len(list))
 	for i := range list {
-		out = append(out, shownFeed(by, &list[i]))
+		out = append(out, shownFeed(ctx, by, &list[i]))
 	}
 	return out, err
 }
 
 // shownFeed is a source in the room's words. A path of the node's machine is for
 // its operator alone.
-func shownFeed(by hansa.Actor, f *api.Feed) room.FeedRow {
+func shownFeed(ctx context.Context, by hansa.Actor, f *api.Feed) room.FeedRow {
 	row := room.FeedRow{
 		Name: f.Feed, Status: f.Status, Since: f.Since, Why: f.Reason, LastGood: f.LastGood, LastTry: f.LastTry, Records: f.Records, Dataset: f.DatasetName,
 		Source: f.URL, Format: string(f.Format), Kind: f.Kind, Every: f.Every,
 	}
 	if row.Source == "" {
-		if row.Source = "a file on the node's machine"; admin(by) {
+		if row.Source = words.Of(ctx).Say("a file on the node's machine"); admin(by) {
 			row.Source = f.Path
 		}
 	}
@@ -41,7 +42,7 @@ func (k kept) Feed(ctx context.Context, by hansa.Actor, name string) (room.FeedS
 	if err != nil {
 		return room.FeedSheet{}, hansa.Public(err).WithHint("see all at /feeds")
 	}
-	return room.FeedSheet{FeedRow: shownFeed(by, &d.Feed), Good: shownAnswer(d.Good), Bad: shownAnswer(d.Bad)}, nil
+	return room.FeedSheet{FeedRow: shownFeed(ctx, by, &d.Feed), Good: shownAnswer(d.Good), Bad: shownAnswer(d.Bad)}, nil
 }
 
 func shownAnswer(a *api.FeedAnswer) *room.FeedAnswer {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/hansa-exchange/hansa"
 	"github.com/hansa-exchange/hansa/internal/dataplane/receipt"
+	"github.com/hansa-exchange/hansa/internal/dataplane/stream"
 )
 
 // TestLeft: who was given a closure is told to drop it when a later version is not
@@ -77,6 +78,98 @@ func TestLeft(t *testing.T) {
 	publish(strings.NewReplacer(`"version":2`, `"version":3`, `[24.9,`, `[25.9,`, `[24.91,`, `[25.91,`).Replace(moved))
 	if got := changes("one", w.one); strings.Count(got, "record.withheld") != 1 {
 		t.Errorf("one was told again: %s", got)
+	}
+}
+
+// TestLeftRevision: what moves out of a flow's terms without a higher version is
+// told too, and a lower version that comes late is told to nobody.
+func TestLeftRevision(t *testing.T) {
+	w := newTown(t)
+	set := hansa.DatasetID(named("dataset", "did:web:city", "closures"))
+	near := &hansa.Geometry{Type: hansa.Polygon, Lines: [][]hansa.Position{{{4, 52}, {5, 52}, {5, 53}, {4, 53}, {4, 52}}}}
+	id := hansa.FlowID(named("flow", "area-one"))
+	if err := w.Apply(t.Context(), &Setup{Flows: []hansa.Flow{{
+		ID: id, Name: "area-one", Dataset: set, From: "did:web:city", To: "did:web:one", Limit: hansa.Duration(time.Minute),
+		Terms: hansa.Terms{Purposes: []hansa.Purpose{"navigation"}, Formats: []hansa.Format{"record"}, Area: near},
+	}}}); err != nil {
+		t.Fatal(err)
+	}
+	out := strings.NewReplacer(`[4.9,52.37],[4.91,52.38]`, `[24.9,52.37],[24.91,52.38]`)
+	third := strings.NewReplacer(`"version":1`, `"version":3`, `"insert"`, `"modify"`).Replace(goodRecord)
+	second := strings.NewReplacer(`"version":1`, `"version":2`, `"insert"`, `"modify"`, `"active"`, `"ended"`).Replace(goodRecord)
+	for _, body := range []string{goodRecord, third, second, out.Replace(third), third} {
+		if code, answer := w.ask(t, http.MethodPost, "/data/v1/datasets/closures/records", "Bearer "+w.give, "application/json", body); code != http.StatusOK {
+			t.Fatalf("publish: %d %s", code, answer)
+		}
+	}
+	code, got := w.ask(t, http.MethodGet, "/data/v1/flows/"+string(id)+"/records", "Bearer "+w.one, "", "")
+	if code != http.StatusOK {
+		t.Fatalf("changes: %d %s", code, got)
+	}
+	var told []string
+	for part := range strings.SplitSeq(got, `"type":"org.hansa-exchange.record.`) {
+		what, _, _ := strings.Cut(part, `"`)
+		told = append(told, what)
+	}
+	if len(told) == 0 || !slices.Equal(told[1:], []string{"insert", "modify", "withheld", "modify"}) {
+		t.Errorf("told %q, want insert, modify, withheld and modify: %s", told, got)
+	}
+	list, err := w.book.Ladder(t.Context(), "did:web:one", set, "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(list) == 0 || slices.ContainsFunc(list, func(g receipt.Rungs) bool { return g.Version == 2 }) {
+		t.Errorf("the ladders are %+v, want none for the version that came late", list)
+	}
+}
+
+// TestLeftTrimmed: what a receiver was given so long ago that it is no longer kept
+// is taken back all the same, and nobody else hears of it.
+func TestLeftTrimmed(t *testing.T) {
+	w := newTown(t)
+	set := hansa.DatasetID(named("dataset", "did:web:city", "closures"))
+	box := func(west float64) *hansa.Geometry {
+		return &hansa.Geometry{Type: hansa.Polygon, Lines: [][]hansa.Position{{{west, 52}, {west + 1, 52}, {west + 1, 53}, {west, 53}, {west, 52}}}}
+	}
+	flow := func(name string, west float64) hansa.Flow {
+		return hansa.Flow{
+			ID: hansa.FlowID(named("flow", "area-"+name)), Name: "area-" + name, Dataset: set, From: "did:web:city", To: hansa.PartyID("did:web:" + name), Limit: hansa.Duration(time.Minute),
+			Terms: hansa.Terms{Purposes: []hansa.Purpose{"navigation"}, Formats: []hansa.Format{"record"}, Area: box(west)},
+		}
+	}
+	if err := w.Apply(t.Context(), &Setup{Flows: []hansa.Flow{flow("one", 4), flow("two", 14)}}); err != nil {
+		t.Fatal(err)
+	}
+	publish := func(body string) {
+		t.Helper()
+		if code, answer := w.ask(t, http.MethodPost, "/data/v1/datasets/closures/records", "Bearer "+w.give, "application/json", body); code != http.StatusOK {
+			t.Fatalf("publish: %d %s", code, answer)
+		}
+	}
+	changes := func(name, secret string) string {
+		t.Helper()
+		code, answer := w.ask(t, http.MethodGet, "/data/v1/flows/"+named("flow", "area-"+name)+"/records", "Bearer "+secret, "", "")
+		if code != http.StatusOK {
+			t.Fatalf("changes: %d %s", code, answer)
+		}
+		return answer
+	}
+	publish(goodRecord)
+	if got := changes("one", w.one); strings.Count(got, "record.insert") != 1 {
+		t.Fatalf("one was given %s, want the closure", got)
+	}
+	if _, err := w.stream.Seal(t.Context(), w.clock()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.stream.Of("did:web:city").Trim(t.Context(), set, stream.Keep{BytesMax: 1}, w.clock()); err != nil {
+		t.Fatal(err)
+	}
+	publish(strings.NewReplacer(`"version":1`, `"version":2`, `"insert"`, `"modify"`, `[4.9,52.37],[4.91,52.38]`, `[24.9,52.37],[24.91,52.38]`).Replace(goodRecord))
+	if got := changes("one", w.one); strings.Count(got, "record.withheld") != 1 || strings.Contains(got, "record.insert") {
+		t.Errorf("one was told %s, want that what it has stands no more", got)
+	}
+	if got := changes("two", w.two); strings.Contains(got, `"a"`) {
+		t.Errorf("two was told %s, want nothing of a closure that it never had", got)
 	}
 }
 
@@ -154,6 +247,28 @@ func TestNotModified(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	_, empty := get(http.MethodGet, "")
+	handed(3)
+	for _, body := range []string{goodRecord, over} { // it comes and goes between two reads
+		if code, answer := w.ask(t, http.MethodPost, "/data/v1/datasets/closures/records", "Bearer "+w.give, "application/json", strings.Replace(body, `"id":"a"`, `"id":"brief"`, 1)); code != http.StatusOK {
+			t.Fatalf("publish: %d %s", code, answer)
+		}
+	}
+	for _, try := range []struct{ have, want string }{{"*", "offered"}, {empty, "fetched"}} {
+		if code, _ := get(http.MethodGet, try.have); code != http.StatusNotModified {
+			t.Errorf("%s answers %d, want 304", try.have, code)
+		}
+		brief, err := w.book.Ladder(t.Context(), "did:web:one", set, "brief")
+		if err != nil || len(brief) != 2 {
+			t.Fatalf("%d ladders (%v), want that of the closure and of its end", len(brief), err)
+		}
+		for _, g := range brief {
+			if g.Generation == "end" && string(g.Step) != try.want {
+				t.Errorf("after a 304 for %s the end stands at %s, want %s", try.have, g.Step, try.want)
+			}
+		}
+	}
+	handed(3)
 	for _, g := range list {
 		if g.Generation == "end" && g.Step != hansa.StepFetched {
 			t.Errorf("the end stands at %s, want fetched: the snapshot told it by absence", g.Step)

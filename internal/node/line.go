@@ -30,6 +30,7 @@ type line struct {
 	courses  map[hansa.FlowID]*course
 	pumps    map[hansa.Key]*pump
 	datasets map[hansa.PartyID][]*hansa.Dataset
+	sets     int // how many flows were set one by one
 }
 
 // course is one flow made ready: its gate compiled, its dataset at hand.
@@ -193,27 +194,46 @@ func (l *line) Events(ctx context.Context, v deliver.View, since hansa.Cursor, l
 		return nil, since, err
 	}
 	ask, at := l.ask(c, v.Purpose, v.Format), since
-	evs := make([]deliver.Event, 0, len(recs))
+	evs, denied := make([]deliver.Event, 0, len(recs)), []*hansa.Record(nil)
 	for _, r := range recs {
-		verdict := c.gate.Decide(r, ask)
+		verdict := decide(c, r, ask)
 		if verdict.Outcome == hansa.Deny && slices.Contains(waits, verdict.Rule) {
-			return evs, at, nil
+			next = at
+			break
 		}
 		ev := deliver.Event{Cursor: r.Cursor, Record: r.ID, Version: r.Version, Update: updateOf(r), At: r.Received, Rule: verdict.Rule, Outcome: verdict.Outcome}
 		if verdict.Outcome == hansa.Deny {
-			if ev.Gone, err = l.left(ctx, c, r, ask); ev.Gone {
-				ev.MediaType, ev.Body = "application/json", tombstone(r, []hansa.Loss{gone(r)})
-				ev.Losses = []hansa.Loss{gone(r)}
-			}
-		} else {
-			err = l.encode(c, v, w, r, &ev)
-		}
-		if err != nil {
+			denied = append(denied, r)
+		} else if err := l.encode(c, v, w, r, &ev); err != nil {
 			return nil, since, err
 		}
 		evs, at = append(evs, ev), r.Cursor
 	}
+	left, err := l.left(ctx, c, denied, ask)
+	if err != nil {
+		return nil, since, err
+	}
+	for i, n := 0, 0; n < len(denied); i++ {
+		ev := &evs[i]
+		if ev.Outcome != hansa.Deny {
+			continue
+		}
+		if ev.Gone = left[ev.Cursor]; ev.Gone {
+			ev.Losses = []hansa.Loss{gone(denied[n])}
+			ev.MediaType, ev.Body = "application/json", tombstone(denied[n], ev.Losses)
+		}
+		n++
+	}
 	return evs, next, nil
+}
+
+// decide asks the gate of c about one arrival. A version that came after a higher
+// one is no news: whoever took it for the present would be misled (decision 20).
+func decide(c *course, r *hansa.Record, ask gate.Ask) hansa.Verdict {
+	if stream.IsOlder(r) {
+		return hansa.Verdict{Outcome: hansa.Deny, Rule: stream.RuleOlder}
+	}
+	return c.gate.Decide(r, ask)
 }
 
 // gone is why a receiver must drop what it was given of r. It says no more: the
@@ -348,10 +368,19 @@ func (l *line) Changed(v deliver.View) <-chan struct{} {
 	if err != nil {
 		return nil
 	}
-	if c.timed {
+	if c.timed || l.node.clock().Before(c.flow.Terms.From) {
 		return l.node.tick.wait()
 	}
 	return l.node.stream.Of(c.flow.From).Changed(c.dataset.ID)
+}
+
+// Resume is where a reader goes on whose cursor is gone.
+func (l *line) Resume(ctx context.Context, v deliver.View, since hansa.Cursor) (hansa.Cursor, bool, error) {
+	c, err := l.course(v.Flow.ID)
+	if err != nil {
+		return "", false, err
+	}
+	return l.node.stream.Of(c.flow.From).Resume(ctx, c.dataset.ID, since)
 }
 
 // Head is the cursor after the newest record.
@@ -395,19 +424,48 @@ func (l *line) handed(tx hansa.Tx, h deliver.Handover) error {
 	if h.Subscriber == operatorSubscriber {
 		return nil
 	}
-	ids := make([]string, 0, len(h.Records))
-	for _, r := range h.Records {
-		ids = append(ids, r.ID)
-	}
+	ids := idsOf(h)
 	if err := l.node.book.Fetched(tx, h.Flow.ID, ids, h.Way == deliver.WaySnapshot, l.node.clock()); err != nil {
 		return err
 	}
-	for what, n := range map[string]int64{"records": int64(len(ids)), "bytes": h.Bytes, "requests": 1} {
+	counted := map[string]int64{"records": int64(len(ids)), "bytes": h.Bytes, "requests": 1}
+	for rule, n := range h.Counts {
+		if rule != gate.Passed {
+			counted[countedRule+string(rule)] += int64(n)
+		}
+	}
+	for what, n := range counted {
 		if err := l.node.count(tx, h.Flow.From, string(h.Flow.ID), what, h.At, n); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// countedRule is what counts begin with that say how often a rule of the gate held
+// something back, or took something off.
+const countedRule = "rule:"
+
+func idsOf(h deliver.Handover) []string {
+	ids := make([]string, 0, len(h.Records))
+	for _, r := range h.Records {
+		ids = append(ids, r.ID)
+	}
+	return ids
+}
+
+// held is receipt alone: who asks again and has the present state to the byte has
+// seen what was offered since, a closure that came and went between two reads too.
+func (l *line) held(ctx context.Context, h deliver.Handover) error {
+	if h.Subscriber == operatorSubscriber {
+		return nil
+	}
+	if waits, err := l.node.book.Waits(ctx, h.Flow.ID); err != nil || !waits {
+		return err
+	}
+	return l.node.db.Write(ctx, func(tx hansa.Tx) error {
+		return l.node.book.Fetched(tx, h.Flow.ID, idsOf(h), true, l.node.clock())
+	})
 }
 
 // operatorSubscriber marks reads by the operator of the node, which are no

@@ -110,6 +110,12 @@ func (n *Node) applyFlows(tx hansa.Tx, s *Setup) error {
 	for i := range s.Flows {
 		f := &s.Flows[i]
 		if f.Basis.Kind == "" {
+			switch old, err := n.catalog.FlowGiven(tx, f.From, f.ID); {
+			case err != nil && hansa.KindOf(err) != hansa.NotFound:
+				return err
+			case err == nil && old.Basis.Kind == hansa.BasisAccord:
+				continue // an accord has taken it over
+			}
 			b, err := json.Marshal(f.Terms, json.Deterministic(true))
 			if err != nil {
 				return err
@@ -188,23 +194,39 @@ func (n *Node) load(ctx context.Context) error {
 	if err := n.redraw(); err != nil {
 		return err
 	}
+	for done := false; !done; {
+		if done, err = n.loadFlows(ctx); err != nil {
+			return err
+		}
+	}
+	n.loaded.now()
+	return nil
+}
+
+// loadFlows reads datasets and flows. A flow that was set meanwhile is newer than what
+// was read: then nothing is changed, and it is read again.
+func (n *Node) loadFlows(ctx context.Context) (done bool, err error) {
+	n.line.mu.RLock()
+	sets := n.line.sets
+	n.line.mu.RUnlock()
 	datasets, err := n.catalog.AllDatasets(ctx)
 	if err != nil {
-		return err
+		return false, err
 	}
 	flows, err := n.catalog.AllFlows(ctx)
 	if err != nil {
-		return err
+		return false, err
 	}
 	at, err := n.pumped(ctx)
 	if err != nil {
-		return err
+		return false, err
 	}
 	n.line.mu.Lock()
-	err = n.line.fill(datasets, flows, at)
-	n.line.mu.Unlock()
-	n.loaded.now()
-	return err
+	defer n.line.mu.Unlock()
+	if sets != n.line.sets {
+		return false, nil
+	}
+	return true, n.line.fill(datasets, flows, at)
 }
 
 // pumped reads how far each pump has come.
@@ -249,13 +271,19 @@ func (l *line) fill(datasets []hansa.Dataset, flows []hansa.Flow, at map[hansa.K
 		if !ok {
 			return errors.New("internal error: flow " + string(f.ID) + " has no dataset")
 		}
-		timed := f.Terms.Delay > 0 || len(f.Terms.Windows) > 0 || !f.Terms.Until.IsZero() || !f.Terms.From.IsZero() || f.Paused
-		l.courses[f.ID] = &course{flow: f, gate: g, dataset: d, timed: timed}
+		l.courses[f.ID] = newCourse(f, g, d)
 		if l.pumps[key] == nil {
 			l.pumps[key] = &pump{at: at[key]}
 		}
 	}
 	return nil
+}
+
+// newCourse is a flow made ready.
+func newCourse(f hansa.Flow, g *gate.Gate, d hansa.Dataset) *course {
+	// The end of an accord is carried out as it comes, which wakes its readers.
+	timed := f.Terms.Delay > 0 || len(f.Terms.Windows) > 0 || !f.Terms.Until.IsZero() && f.Basis.Kind != hansa.BasisAccord || f.Paused
+	return &course{flow: f, gate: g, dataset: d, timed: timed}
 }
 
 // Setup makes a setup of a configuration file.
@@ -354,6 +382,7 @@ func (f *File) flows(s *Setup, ids map[string]hansa.PartyID) error {
 		s.Datasets = append(s.Datasets, hansa.Dataset{
 			ID: hansa.DatasetID(named("dataset", string(party), d.Name)), Party: party, Name: d.Name, Title: d.Title, Kind: hansa.RecordKind(first(d.Kind, string(hansa.KindSituation))),
 			Update: hansa.Duration(d.Update), Licence: d.Licence, Holder: d.Holder, AgeMax: hansa.Duration(d.AgeMax), BytesMax: d.BytesMax,
+			Description: d.Description, Themes: d.Themes, Coverage: d.Coverage, HighValue: d.HighValue, Contact: d.Contact, Relays: d.Relays,
 		})
 	}
 	for _, x := range f.Flows {

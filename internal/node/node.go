@@ -26,7 +26,10 @@ import (
 	"github.com/hansa-exchange/hansa/internal/base/outbound"
 	"github.com/hansa-exchange/hansa/internal/base/store"
 	"github.com/hansa-exchange/hansa/internal/base/trust"
+	"github.com/hansa-exchange/hansa/internal/controlplane/accord"
 	"github.com/hansa-exchange/hansa/internal/controlplane/catalog"
+	"github.com/hansa-exchange/hansa/internal/controlplane/negotiation"
+	"github.com/hansa-exchange/hansa/internal/controlplane/transfer"
 	"github.com/hansa-exchange/hansa/internal/dataplane/deliver"
 	"github.com/hansa-exchange/hansa/internal/dataplane/feed"
 	"github.com/hansa-exchange/hansa/internal/dataplane/format/record"
@@ -44,6 +47,8 @@ type Config struct {
 	Version   string
 	Own       hansa.PartyID // whom the administrator's socket acts for
 	Log       *slog.Logger
+	// Wall is the machine's clock; nil is time.Now.
+	Wall func() time.Time
 	// Clock is the time that people read; nil is the wall clock. Factor says how
 	// fast it runs, and is shown. Tokens, TLS and retries use the wall clock.
 	Clock  func() time.Time
@@ -63,6 +68,14 @@ type Config struct {
 	// listens on loopback.
 	OpenRoom bool
 	Feeds    []feed.Feed
+	// ByHand makes each step of a negotiation or transfer wait for a person.
+	ByHand bool
+	// Identity says who other participants are; nil is by tokens and did:web.
+	Identity trust.Identity
+	// CrawlEvery is how often the catalogues of peers are visited; 0 is 15 minutes.
+	CrawlEvery time.Duration
+	// BackupsKept is how long the operator keeps backups of this node; 0 is not said.
+	BackupsKept time.Duration
 	// SealEvery is how soon what happened is sealed; 0 is half a second.
 	SealEvery time.Duration
 }
@@ -81,7 +94,12 @@ type Node struct {
 	trust     *trust.Registry
 	limiter   *trust.Limiter
 	client    *outbound.Client
-	elsewhere *elsewhere // a sign-in service; nil is none
+	resolver  *trust.Resolver
+	accords   *accords
+	copies    accordCopies   // what proofs and prints are made of
+	ids       trust.Identity // who other participants are, and the proof of who ours are
+	fresh     bool           // no process ran on this folder before
+	elsewhere *elsewhere     // a sign-in service; nil is none
 	traces    *traces
 	room      *room.Room
 	vault     *trust.NodeKey // seals secrets at rest
@@ -93,24 +111,30 @@ type Node struct {
 	line      *line
 	desk      *desk
 	doors     *doors
+	deal      *deal
 	tick      *beat
 	changed   *beat // something that the room shows
 	loaded    *beat // datasets or flows changed
+	forced    *beat // something of an accord is to be done
+	left      *beat // an accord may have ended
 	tallies   tallies
+	published published   // catalogues for everybody
 	full      atomic.Bool // the disk was full: nothing is taken in until the reserve stands again
 
 	listening atomic.Pointer[string] // the URL of the public address, once served
 
 	crew sync.Mutex // held over a change of a user, so that who is left is so still
 
-	mu       sync.RWMutex // guards all below
-	parties  map[hansa.PartyID]hansa.Party
-	places   map[hansa.PartyID]*network.Network
-	tested   map[hansa.PartyID]time.Time // when a party last asked for a test closure
-	lists    map[hansa.FlowID]string     // addresses of the lists that receivers publish
-	checked  string
-	problems map[string]string
-	sealed   time.Time
+	mu          sync.RWMutex // guards all below
+	parties     map[hansa.PartyID]hansa.Party
+	places      map[hansa.PartyID]*network.Network
+	tested      map[hansa.PartyID]time.Time // when a party last asked for a test closure
+	lists       map[hansa.FlowID]string     // addresses of the lists that receivers publish
+	checked     string
+	problems    map[string]string
+	forceOpened []hansa.FlowID // flows of accords that have opened
+	forceLoads  bool           // accords have made datasets
+	sealed      time.Time
 }
 
 // socketName is the administrator's socket in the data folder, and databaseName
@@ -124,8 +148,11 @@ const (
 // and a restore that is not signed for yet, are caught up before it returns.
 func Open(ctx context.Context, cfg Config) (_ *Node, err error) {
 	n := &Node{
-		cfg: cfg, log: cfg.Log, wall: time.Now, clock: cfg.Clock, own: cfg.Own, tick: newBeat(), changed: newBeat(), loaded: newBeat(), tallies: newTallies(),
+		cfg: cfg, log: cfg.Log, wall: cfg.Wall, clock: cfg.Clock, own: cfg.Own, tick: newBeat(), changed: newBeat(), loaded: newBeat(), forced: newBeat(), left: newBeat(), tallies: newTallies(),
 		parties: map[hansa.PartyID]hansa.Party{}, places: map[hansa.PartyID]*network.Network{}, lists: map[hansa.FlowID]string{}, tested: map[hansa.PartyID]time.Time{}, problems: map[string]string{},
+	}
+	if n.wall == nil {
+		n.wall = time.Now
 	}
 	if n.clock == nil {
 		n.clock = n.wall
@@ -176,12 +203,36 @@ func (n *Node) upgrade(ctx context.Context) error {
 		}
 		n.log.LogAttrs(ctx, slog.LevelInfo, "upgrading the database", slog.Int("migrations", missing), slog.String("backup", name))
 	}
-	return n.db.Migrate(ctx, all)
+	if err := n.db.Migrate(ctx, all); err != nil {
+		return err
+	}
+	return n.fillOld(ctx)
+}
+
+// fillOld writes what earlier builds did not know of what they stored, a bounded run in each
+// transaction. It is done when a start finds nothing more to fill.
+func (n *Node) fillOld(ctx context.Context) error {
+	for _, some := range []func(hansa.Tx) (int, error){accord.NewBook().Fill, fillPledges} {
+		for more := 1; more > 0; {
+			err := n.db.Write(ctx, func(tx hansa.Tx) (err error) {
+				more, err = some(tx)
+				return err
+			})
+			if err != nil && hansa.Public(err).Code == hansa.CodeCorrupt { // it is read, and said, when it is asked for
+				n.log.LogAttrs(ctx, slog.LevelError, "what an earlier build stored is not filled in", slog.Any("err", err))
+				break
+			}
+			if err != nil {
+				return fmt.Errorf("fill what an earlier build stored: %w", err)
+			}
+		}
+	}
+	return nil
 }
 
 // migrations joins those of every room.
 func migrations() (all []hansa.Migration) {
-	for _, m := range [][]hansa.Migration{journal.Migrations(), trust.Migrations(), network.Migrations(), catalog.Migrations(), stream.Migrations(), receipt.Migrations(), deliver.Migrations(), feed.Migrations()} {
+	for _, m := range [][]hansa.Migration{journal.Migrations(), trust.Migrations(), network.Migrations(), catalog.Migrations(), stream.Migrations(), receipt.Migrations(), deliver.Migrations(), feed.Migrations(), outbound.OutboxMigrations(), negotiation.Migrations(), transfer.Migrations(), accord.Migrations(), forceMigrations(), exitMigrations(), relayMigrations(), accordMigrations()} {
 		all = append(all, m...)
 	}
 	return append(all, hansa.Migration{Room: "node", Number: 1, Statements: []string{
@@ -197,6 +248,11 @@ func migrations() (all []hansa.Migration) {
 	}}, hansa.Migration{Room: "node", Number: 4, Statements: []string{
 		`CREATE TABLE node_note (id TEXT NOT NULL PRIMARY KEY, party TEXT NOT NULL, author TEXT NOT NULL, at BIGINT NOT NULL, text TEXT NOT NULL)`,
 		`CREATE INDEX node_note_party ON node_note (party, at)`,
+	}}, hansa.Migration{Room: "node", Number: 5, Statements: []string{
+		`CREATE TABLE node_draft (party TEXT NOT NULL, id TEXT NOT NULL, author TEXT NOT NULL, at BIGINT NOT NULL, doc TEXT NOT NULL, PRIMARY KEY (party, id))`,
+	}}, hansa.Migration{Room: "node", Number: 6, Statements: []string{
+		`CREATE TABLE node_alarm (id TEXT NOT NULL PRIMARY KEY, party TEXT NOT NULL, alarm TEXT NOT NULL, lead TEXT NOT NULL, level TEXT NOT NULL, author TEXT NOT NULL, at BIGINT NOT NULL, until BIGINT NOT NULL, reason TEXT NOT NULL)`,
+		`CREATE INDEX node_alarm_party ON node_alarm (party, at)`,
 	}})
 }
 
@@ -213,7 +269,7 @@ func (n *Node) evidence(ctx context.Context) error {
 		return err
 	}
 	n.vault = key
-	if n.trust, err = trust.New(n.db, trust.Config{Journal: n.journal, Now: n.wall}); err != nil {
+	if n.trust, err = trust.New(n.db, trust.Config{Journal: n.journal, Vault: n.vault, Now: n.wall}); err != nil {
 		return err
 	}
 	n.limiter = trust.NewLimiter(trust.LimiterConfig{Rate: float64(n.rate()), Burst: float64(n.rate())})
@@ -242,6 +298,7 @@ func (n *Node) beginEpoch(ctx context.Context) error {
 	}); err != nil || known > 0 {
 		return err
 	}
+	n.fresh = len(epochs) == 1
 	var restored []byte
 	if len(epochs) > 1 {
 		if restored, err = n.journal.Checkpoint(ctx); err != nil {
@@ -254,6 +311,9 @@ func (n *Node) beginEpoch(ctx context.Context) error {
 		}
 		if len(epochs) > 1 {
 			if err := n.trust.RefuseIssuedBefore(tx, now.Began); err != nil {
+				return err
+			}
+			if err := errors.Join(outbound.Restored(tx), transfer.RevokeAll(tx)); err != nil {
 				return err
 			}
 		}
@@ -275,6 +335,9 @@ func (n *Node) rooms(ctx context.Context) (err error) {
 	if n.client, err = outbound.New(n.cfg.Outbound); err != nil {
 		return err
 	}
+	if err := n.openIdentity(); err != nil {
+		return err
+	}
 	if n.traces, err = openTraces(ctx, n.cfg.Traces, n.client, n.cfg.Version, n.cfg.Origin); err != nil {
 		return err
 	}
@@ -293,7 +356,7 @@ func (n *Node) rooms(ctx context.Context) (err error) {
 	n.book = receipt.New(receipt.Config{DB: n.db, Sealer: n.journal, Verifier: n.trust, Now: n.clock, Stepped: func(hansa.Tx, receipt.Step) error { n.changed.soon(); return nil }})
 	n.deliver = deliver.New(deliver.Config{
 		DB: n.db, Line: n.line, Sealer: n.journal, Send: sender{n.client, n.traces}, Vault: n.vault, Now: n.wall, Log: n.log, Source: first(n.cfg.PublicURL, "urn:hansa:"+n.cfg.Origin),
-		CheckURL: n.client.CheckURL, HandedOver: n.line.handed, Jitter: rand.Float64,
+		CheckURL: n.client.CheckURL, HandedOver: n.line.handed, Held: n.line.held, Jitter: rand.Float64,
 	})
 	if n.feeds, err = n.openFeeds(); err != nil {
 		return err
@@ -305,6 +368,11 @@ func (n *Node) rooms(ctx context.Context) (err error) {
 		return err
 	}
 	n.desk = &desk{node: n, said: map[hansa.Key]said{}}
+	n.accords = newAccords(n)
+	n.copies = n.accords
+	if err := n.openDeals(ctx); err != nil {
+		return err
+	}
 	return n.openDoors(ctx)
 }
 
@@ -334,7 +402,7 @@ func (n *Node) Run(ctx context.Context, public net.Listener) error {
 	}
 	n.listening.Store(&at)
 	var wg sync.WaitGroup
-	errs := make(chan error, 8)
+	errs := make(chan error, 16)
 	run := func(name string, f func(context.Context) error) {
 		wg.Go(func() {
 			if err := f(ctx); err != nil && ctx.Err() == nil {
@@ -348,7 +416,12 @@ func (n *Node) Run(ctx context.Context, public net.Listener) error {
 	run("trust", n.trust.Run)
 	run("keep", n.keep)
 	run("pumps", n.pump)
+	run("deals", n.deal.run)
+	run("accords", n.force)
+	run("exits", n.exit)
+	run("relays", n.relay)
 	run("walk", n.walk)
+	run("catalogues", n.crawl)
 	run("doors", func(ctx context.Context) error { return n.doors.listen(ctx, public, n.cfg.TLS, n.Socket()) })
 	wg.Wait()
 	close(errs)

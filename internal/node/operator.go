@@ -59,7 +59,7 @@ func (o operator) Flows(ctx context.Context, by hansa.Actor) ([]api.FlowInfo, er
 	}
 	out := []api.FlowInfo{}
 	for _, f := range flows {
-		info := api.FlowInfo{Flow: f, FromTitle: o.n.party(f.From).Title, ToTitle: o.n.party(f.To).Title}
+		info := api.FlowInfo{Flow: f, FromTitle: o.n.party(f.From).Title, ToTitle: o.n.party(f.To).Title, WithoutAccord: f.Basis.Kind != hansa.BasisAccord}
 		if c, err := o.n.line.course(f.ID); err == nil {
 			info.DatasetName = c.dataset.Name
 		}
@@ -79,6 +79,15 @@ func (o operator) Datasets(ctx context.Context, by hansa.Actor) ([]hansa.Dataset
 // Deliveries lists webhook deliveries and hand-overs that by may see: the receiver
 // its own, the giver those of its flows.
 func (o operator) Deliveries(ctx context.Context, by hansa.Actor, q api.DeliveryQuery) (api.Deliveries, error) {
+	out, err := o.webhooks(ctx, by, q)
+	if err != nil || q.State != "" || q.ID != "" {
+		return out, err
+	}
+	return out, o.handovers(ctx, by, q, &out)
+}
+
+// webhooks lists the newest webhook deliveries alone.
+func (o operator) webhooks(ctx context.Context, by hansa.Actor, q api.DeliveryQuery) (api.Deliveries, error) {
 	out := api.Deliveries{Deliveries: []api.Delivery{}, Handovers: []api.Handover{}, Counts: map[string]int{}}
 	subs, err := o.n.deliver.Subscriptions(ctx, by, q.Flow)
 	if err != nil {
@@ -105,10 +114,7 @@ func (o operator) Deliveries(ctx context.Context, by hansa.Actor, q api.Delivery
 	if n := len(out.Deliveries); n > q.Limit {
 		out.More, out.Deliveries = n-q.Limit, out.Deliveries[:q.Limit]
 	}
-	if q.State != "" || q.ID != "" {
-		return out, nil
-	}
-	return out, o.handovers(ctx, by, q, &out)
+	return out, nil
 }
 
 func delivery(sub *deliver.Subscription, x *deliver.Delivery) api.Delivery {
@@ -177,7 +183,11 @@ func (o operator) Explain(ctx context.Context, by hansa.Actor, flow, record stri
 		return nil, hansa.Errorf(hansa.NotFound, "no flow of yours carries this record under that name").WithHint("hansa flows")
 	}
 	for _, c := range courses {
-		out = append(out, o.explain(c, r, purpose))
+		e := o.explain(c, r, purpose)
+		if e.Policy, err = o.n.deal.explainFlow(ctx, &c.flow, e.Purpose); err != nil {
+			return nil, err
+		}
+		out = append(out, e)
 	}
 	slices.SortFunc(out, func(a, b api.Explained) int { return compare(a.Name, b.Name) })
 	return out, nil

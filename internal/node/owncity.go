@@ -69,10 +69,7 @@ func RehearseOwnCity(ctx context.Context, version string, tell func(Step)) (step
 	}
 	o := &ownCity{dir: dir, version: version}
 	defer func() { err = errors.Join(err, o.close()) }()
-	for _, s := range []struct {
-		name string
-		do   func(context.Context) (string, error)
-	}{
+	return playActs(ctx, []act{
 		{"an empty folder becomes a city's node", o.begin},
 		{"it serves over TLS", func(ctx context.Context) (string, error) {
 			return "ready, with a certificate of its own", o.serve(ctx, o.begun.Config)
@@ -90,21 +87,7 @@ func RehearseOwnCity(ctx context.Context, version string, tell func(Step)) (step
 		{"a backup is taken while it runs", o.backUp},
 		{"it is restored elsewhere, as a new epoch", o.restore},
 		{"a cursor of the lost epoch is told where to resume", o.lost},
-	} {
-		sctx, stop := context.WithTimeout(ctx, 15*time.Second)
-		detail, err := s.do(sctx)
-		stop()
-		done := Step{Name: s.name, OK: err == nil, Detail: detail}
-		if err != nil {
-			done.Detail = err.Error()
-		}
-		steps = append(steps, done)
-		tell(done)
-		if err != nil || ctx.Err() != nil {
-			break // each step stands on the one before
-		}
-	}
-	return steps, nil
+	}, tell), nil
 }
 
 func (o *ownCity) close() error {

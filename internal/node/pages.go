@@ -3,10 +3,12 @@ package node
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/hansa-exchange/hansa"
 	"github.com/hansa-exchange/hansa/internal/base/network"
+	"github.com/hansa-exchange/hansa/internal/base/words"
 	"github.com/hansa-exchange/hansa/internal/edge/api"
 	"github.com/hansa-exchange/hansa/internal/edge/room"
 )
@@ -21,7 +23,13 @@ func (p pages) zone(by hansa.Actor) *time.Location { return accounts(p).zone(by.
 
 // Host says whose pages by sees.
 func (p pages) Host(by hansa.Actor) room.Host {
-	return room.Host{Party: p.n.party(by.Party).Title, Zone: p.zone(by), Now: p.n.clock(), Factor: p.n.cfg.Factor()}
+	return room.Host{Party: p.n.party(by.Party).Title, Zone: p.zone(by), Now: p.n.clock(), Factor: p.n.cfg.Factor(), Langs: p.langs(by.Party)}
+}
+
+// langs are the languages in which a party's people read.
+func (p pages) langs(party hansa.PartyID) []string {
+	x := p.n.party(party)
+	return x.Languages
 }
 
 // Board lists the closures of by's party.
@@ -70,7 +78,7 @@ func (p pages) Closure(ctx context.Context, by hansa.Actor, id string) (room.Liv
 		if i+1 < len(versions) {
 			before = versions[i+1]
 		}
-		x := room.Version{Number: v.Version, At: v.Updated, Who: p.who(ctx, by, v), Says: p.became(v, before, out.Zone)}
+		x := room.Version{Number: v.Version, At: v.Updated, Who: p.who(ctx, by, v), Says: p.became(words.Of(ctx), v, before, out.Zone)}
 		if t, ok := v.Situation.Comment("en"); ok {
 			x.Text = t.Value
 		}
@@ -85,40 +93,54 @@ func (p pages) Closure(ctx context.Context, by hansa.Actor, id string) (room.Liv
 }
 
 // became says what a version changed.
-func (pages) became(v, before *hansa.Record, zone *time.Location) string {
+func (pages) became(say *words.Catalogue, v, before *hansa.Record, zone *time.Location) string {
 	s := v.Situation
-	at := func(t *time.Time) string { return t.In(zone).Format("2 Jan 15:04") }
+	at := func(t *time.Time) string { return say.Date(*t, zone) + " " + words.Clock(*t, zone) }
 	switch {
 	case s.Lifecycle == hansa.Ended:
-		return "Open again"
+		return say.Say("Open again")
 	case s.Lifecycle == hansa.Cancelled:
-		return "Withdrawn"
+		return say.Say("Withdrawn")
 	case before == nil && s.Lifecycle == hansa.Confirmed && s.Start != nil:
-		return "Planned from " + at(s.Start)
+		return say.Fill("Planned from {1}", at(s.Start))
 	case before == nil:
-		return "Published: " + says(&hansa.Record{Kind: v.Kind, Situation: &hansa.Situation{Lifecycle: s.Lifecycle, Effect: s.Effect, Road: s.Road}})
+		return say.Fill("Published: {1}", room.Does(say, &room.Closure{Effect: s.Effect, Extent: s.Extent}))
 	case s.Repaired != nil && before.Situation.Repaired == nil:
-		return "The cause is gone"
-	case s.End != nil && (before.Situation.End == nil || !before.Situation.End.Equal(*s.End)):
-		return "The end moved to " + at(s.End)
+		return say.Say("The cause is gone")
+	case moved(s.End, before.Situation.End):
+		return say.Fill("The end moved to {1}", at(s.End))
+	case s.Lifecycle == hansa.Active && before.Situation.Lifecycle != hansa.Active:
+		return say.Say("It has begun")
 	case s.Lifecycle != before.Situation.Lifecycle:
-		return "It is " + string(s.Lifecycle)
+		return say.Fill("It is {1}", string(s.Lifecycle))
+	case s.Infra.ID != before.Situation.Infra.ID || s.Direction != before.Situation.Direction || s.Extent != before.Situation.Extent:
+		return say.Fill("Corrected: {1}", room.Does(say, &room.Closure{Effect: s.Effect, Extent: s.Extent}))
+	case s.Cause.Type != before.Situation.Cause.Type:
+		return say.Fill("Corrected: the cause is {1}", say.Say(strings.ReplaceAll(s.Cause.Type, "-", " ")))
+	case moved(s.ActualStart, before.Situation.ActualStart):
+		return say.Fill("Corrected: it began at {1}", at(s.ActualStart))
+	case moved(s.Start, before.Situation.Start):
+		return say.Fill("The start moved to {1}", at(s.Start))
 	}
-	return "Changed"
+	return say.Say("Changed")
+}
+
+func moved(now, before *time.Time) bool {
+	return now != nil && (before == nil || !before.Equal(*now))
 }
 
 // who says who gave a version: a person by name to the own party, else the source.
 func (p pages) who(ctx context.Context, by hansa.Actor, v *hansa.Record) string {
 	if v.Provenance.Feed != "" {
-		return "feed " + v.Provenance.Feed
+		return words.Of(ctx).Fill("feed {1}", v.Provenance.Feed)
 	}
 	if v.Provenance.EnteredBy == "" {
-		return first(v.Situation.Source.Org, "the desk")
+		return first(v.Situation.Source.Org, words.Of(ctx).Say("the desk"))
 	}
 	if u, err := p.n.trust.User(ctx, v.Provenance.EnteredBy); err == nil && (u.Party == by.Party || admin(by)) {
 		return u.Name
 	}
-	return "a program of " + p.n.party(by.Party).Title
+	return words.Of(ctx).Fill("a program of {1}", p.n.party(by.Party).Title)
 }
 
 // Places finds wholes, by their own name or by that of a part.
@@ -166,28 +188,63 @@ func (p pages) Choice(ctx context.Context, by hansa.Actor, id string) (room.Choi
 			ids = append(ids, network.Fold(x.ID))
 		}
 	}
+	out.Already, err = p.already(ctx, by, whole.Geometry, ids)
+	return out, err
+}
+
+// already lists the closures of these places, and those that lie on the same road.
+func (p pages) already(ctx context.Context, by hansa.Actor, where *hansa.Geometry, ids []string) (out []room.Closure, err error) {
 	list, err := p.n.desk.Closures(ctx, by, false)
 	for _, c := range list {
-		if slices.Contains(ids, network.Fold(c.Record.Situation.Infra.ID)) {
-			out.Already = append(out.Already, shownClosure(c))
+		s := c.Record.Situation
+		if slices.Contains(ids, network.Fold(s.Infra.ID)) || network.Overlap(where, s.Geometry) {
+			out = append(out, shownClosure(c))
 		}
 	}
 	return out, err
 }
 
+// Drawn says what a line closes.
+func (p pages) Drawn(ctx context.Context, by hansa.Actor, line string) (room.Drawn, error) {
+	points, err := network.ParseLine(line)
+	if err != nil {
+		return room.Drawn{}, err
+	}
+	m, err := p.n.match(by.Party, points)
+	if err != nil {
+		return room.Drawn{}, err
+	}
+	out := room.Drawn{Says: m.Says, Mend: m.Mend, Matched: m.Matched}
+	if out.Place, err = p.n.desk.stretch(by, api.CloseOrder{Line: points}); err != nil {
+		return out, err
+	}
+	_, err = p.n.desk.stretch(by, api.CloseOrder{Line: points, Both: true})
+	out.Both = err == nil
+	out.Already, err = p.already(ctx, by, out.Place.Geometry, nil)
+	return out, err
+}
+
 // Close closes a place.
 func (p pages) Close(ctx context.Context, by hansa.Actor, o room.Closing) (string, error) {
-	c, err := p.n.desk.Close(ctx, by, closeOrder(o))
+	order, err := closeOrder(o)
+	if err != nil {
+		return "", err
+	}
+	c, err := p.n.desk.Close(ctx, by, order)
 	return c.ID, err
 }
 
-func closeOrder(o room.Closing) api.CloseOrder {
-	return api.CloseOrder{Place: o.Place, Reason: o.Reason, Text: o.Text, From: stated(o.From), Until: stated(o.Until), Test: o.Test, RequestID: o.RequestID, EndKind: endKind(o.Until, o.Estimated)}
+func closeOrder(o room.Closing) (out api.CloseOrder, err error) {
+	out = api.CloseOrder{Place: o.Place, Both: o.Both, Name: o.Name, Reason: o.Reason, Text: o.Text, From: stated(o.From), Until: stated(o.Until), Test: o.Test, RequestID: o.RequestID, EndKind: endKind(o.Until, o.Estimated)}
+	if o.Line != "" {
+		out.Line, err = network.ParseLine(o.Line)
+	}
+	return out, err
 }
 
 // Change changes a closure.
 func (p pages) Change(ctx context.Context, by hansa.Actor, id, what string, o room.Amendment) error {
-	_, err := p.n.desk.Change(ctx, by, id, what, api.ChangeOrder{Until: stated(o.Until), EndKind: endKind(o.Until, o.Estimated), Text: o.Text})
+	_, err := p.n.desk.Change(ctx, by, id, what, api.ChangeOrder{Until: stated(o.Until), EndKind: endKind(o.Until, o.Estimated), Text: o.Text, Place: o.Place, Reason: o.Reason, From: stated(o.From)})
 	return err
 }
 

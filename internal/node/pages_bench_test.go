@@ -80,7 +80,7 @@ func TestPageWeight(t *testing.T) {
 		}
 		return z.Len()
 	}
-	for _, path := range []string{"/live", "/closures", "/close", "/deliveries", "/datasets", "/feeds", "/parties", "/settings", "/status", "/first", "/help"} {
+	for _, path := range []string{"/live", "/closures", "/close", "/deliveries", "/datasets", "/datasets/closures", "/feeds", "/parties", "/requests", "/agreements", "/catalogue", "/settings", "/settings/peers", "/status", "/first", "/help"} {
 		page := w.look(t, path, secret)
 		sum, seen := zipped(page), map[string]bool{}
 		todo := [][]byte{page}

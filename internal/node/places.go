@@ -8,6 +8,7 @@ import (
 
 	"github.com/hansa-exchange/hansa"
 	"github.com/hansa-exchange/hansa/internal/base/network"
+	"github.com/hansa-exchange/hansa/internal/base/words"
 )
 
 // placesBytesMax bounds a file of places.
@@ -33,7 +34,7 @@ func readPlaces(r io.Reader) ([]hansa.Place, error) {
 		} `json:"features"`
 	}
 	if err := json.Unmarshal(bytes.TrimPrefix(b, []byte("\xef\xbb\xbf")), &doc); err != nil {
-		return nil, hansa.Errorf(hansa.Invalid, "the places are no GeoJSON: %w", err).With(hansa.CodeSyntax)
+		return nil, hansa.Errorf(hansa.Invalid, "the places are no GeoJSON: %s", words.Misread(err)).With(hansa.CodeSyntax)
 	}
 	if doc.Type != "FeatureCollection" {
 		return nil, hansa.Fielded("/type", "places are a GeoJSON FeatureCollection, not %q", doc.Type)

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/hansa-exchange/hansa"
+	"github.com/hansa-exchange/hansa/internal/base/words"
 	"github.com/hansa-exchange/hansa/internal/dataplane/deliver"
 	"github.com/hansa-exchange/hansa/internal/dataplane/quality"
 	"github.com/hansa-exchange/hansa/internal/edge/api"
@@ -16,12 +17,16 @@ import (
 // Preview says what each receiver would get of a closure, in each of its formats,
 // and publishes nothing. What could not be published is refused as it would be.
 func (p pages) Preview(ctx context.Context, by hansa.Actor, o room.Closing) ([]room.Preview, error) {
-	d, order := p.n.desk, closeOrder(o)
+	d := p.n.desk
+	order, err := closeOrder(o)
+	if err != nil {
+		return nil, err
+	}
 	set, err := d.dataset(by, "")
 	if err != nil {
 		return nil, err
 	}
-	place, err := d.place(by, order.Place, "")
+	place, err := d.where(by, order)
 	if err != nil {
 		return nil, err
 	}
@@ -42,7 +47,7 @@ func (p pages) Preview(ctx context.Context, by hansa.Actor, o room.Closing) ([]r
 	out := []room.Preview{}
 	for _, c := range d.courses(by.Party, set.ID) {
 		if c.flow.Test != r.Mode.IsReal() {
-			out = append(out, p.preview(c, r))
+			out = append(out, p.preview(words.Of(ctx), c, r))
 		}
 	}
 	slices.SortFunc(out, func(a, b room.Preview) int {
@@ -52,7 +57,7 @@ func (p pages) Preview(ctx context.Context, by hansa.Actor, o room.Closing) ([]r
 }
 
 // preview holds one flow against a record.
-func (p pages) preview(c *course, r *hansa.Record) room.Preview {
+func (p pages) preview(say *words.Catalogue, c *course, r *hansa.Record) room.Preview {
 	e := operator(p).explain(c, r, "")
 	out := room.Preview{Party: e.Title, Flow: e.Name, Gets: e.Outcome != hansa.Deny.String()}
 	if !out.Gets {
@@ -67,7 +72,7 @@ func (p pages) preview(c *course, r *hansa.Record) room.Preview {
 	}
 	outcome := hansa.Pass
 	if e.Outcome == hansa.Trim.String() {
-		outcome, out.Why = hansa.Trim, "without the fields that its terms leave out"
+		outcome, out.Why = hansa.Trim, say.Say("without the fields that its terms leave out")
 	}
 	for _, f := range e.Formats {
 		out.Formats = append(out.Formats, p.previewAs(c, r, outcome, e.Purpose, &f))

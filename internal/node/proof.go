@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"slices"
 
 	"github.com/hansa-exchange/hansa"
 	"github.com/hansa-exchange/hansa/internal/base/journal"
+	"github.com/hansa-exchange/hansa/internal/dataplane/stream"
 	"github.com/hansa-exchange/hansa/internal/edge/api"
 )
 
@@ -44,11 +46,8 @@ func (p proofs) Proof(ctx context.Context, by hansa.Actor, dataset, record strin
 	if err != nil {
 		return nil, err
 	}
-	if err := p.n.seal(ctx); err != nil {
-		return nil, err
-	}
 	var refs []journal.FactRef
-	versions, err := p.n.stream.Of(party).Facts(ctx, set, record)
+	versions, err := p.versions(ctx, party, set, record)
 	if err != nil {
 		return nil, err
 	}
@@ -65,6 +64,9 @@ func (p proofs) Proof(ctx context.Context, by hansa.Actor, dataset, record strin
 		return nil, err
 	}
 	for _, s := range steps {
+		if s.Batch == "" { // said since the sealing
+			continue
+		}
 		r := journal.FactRef{Batch: s.Batch, Position: s.Position, Kind: hansa.FactReceipt, Salt: s.Salt, Doc: s.Doc}
 		if s.Step.Signature != "" {
 			r.Content, r.JWS = []byte(s.Step.Receipt), s.Step.Signature
@@ -81,6 +83,25 @@ func (p proofs) Proof(ctx context.Context, by hansa.Actor, dataset, record strin
 		refs = append(refs, f)
 	}
 	return p.bundle(ctx, refs, since)
+}
+
+// sealTries is how often a sealing is tried that a record overtakes.
+const sealTries = 3
+
+// versions are what proves each version of a record, all sealed. One that comes between
+// the sealing and the reading is sealed as well; of a record that changes all the time
+// the last may be missing.
+func (p proofs) versions(ctx context.Context, party hansa.PartyID, set hansa.DatasetID, record string) (list []stream.Fact, err error) {
+	unsealed := func(f stream.Fact) bool { return f.Batch == "" }
+	for range sealTries {
+		if err := p.n.seal(ctx); err != nil {
+			return nil, err
+		}
+		if list, err = p.n.stream.Of(party).Facts(ctx, set, record); err != nil || !slices.ContainsFunc(list, unsealed) {
+			return list, err
+		}
+	}
+	return slices.DeleteFunc(list, unsealed), nil
 }
 
 func (p proofs) bundle(ctx context.Context, refs []journal.FactRef, since []byte) ([]byte, error) {

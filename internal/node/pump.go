@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/hansa-exchange/hansa"
 	"github.com/hansa-exchange/hansa/internal/dataplane/gate"
 	"github.com/hansa-exchange/hansa/internal/dataplane/receipt"
+	"github.com/hansa-exchange/hansa/internal/dataplane/stream"
 )
 
 // pump offers a dataset's new records to each of its flows, in order, and keeps
@@ -50,7 +52,9 @@ func (l *line) offer(ctx context.Context, c *course) error {
 	for {
 		recs, next, err := l.node.stream.Of(key.Party).Read(ctx, key.Dataset, p.at, offerRun)
 		if e := hansa.Public(err); e != nil && e.Code == hansa.CodeGone {
-			p.at = hansa.Cursor(e.Field)
+			if p.at, err = l.skip(ctx, key, flows, p.at); err != nil {
+				return err
+			}
 			continue
 		}
 		if err != nil || len(recs) == 0 {
@@ -61,6 +65,26 @@ func (l *line) offer(ctx context.Context, c *course) error {
 		}
 		p.at = next
 	}
+}
+
+// skip moves a place that is gone to where the stream goes on. Of what was trimmed
+// before it was offered, what holds still is offered now; what was offered already
+// changes nothing.
+func (l *line) skip(ctx context.Context, key hansa.Key, flows []*course, at hansa.Cursor) (hansa.Cursor, error) {
+	to, lost, err := l.node.stream.Of(key.Party).Resume(ctx, key.Dataset, at)
+	if err != nil || !lost {
+		return to, err
+	}
+	recs, _, err := l.node.stream.Of(key.Party).Present(ctx, key.Dataset, false)
+	if err != nil {
+		return at, err
+	}
+	for run := range slices.Chunk(recs, offerRun) {
+		if err := l.offerAll(ctx, key, flows, run, at); err != nil {
+			return at, err
+		}
+	}
+	return to, nil
 }
 
 // offerAll offers records to flows, and notes what must wait for its time.
@@ -100,11 +124,12 @@ func (l *line) sort(ctx context.Context, c *course, recs []*hansa.Record) (*offe
 		return o, nil
 	}
 	ask := l.ask(c, c.flow.Terms.Purposes[0], c.flow.Terms.Formats[0])
+	var denied []*hansa.Record
 	for _, r := range recs {
 		if r.Situation == nil {
 			continue
 		}
-		verdict := c.gate.Decide(r, ask)
+		verdict := decide(c, r, ask)
 		switch {
 		case verdict.Outcome != hansa.Deny && r.Situation.Effect == hansa.NoEffect:
 			o.open = append(o.open, r)
@@ -113,16 +138,16 @@ func (l *line) sort(ctx context.Context, c *course, recs []*hansa.Record) (*offe
 		case slices.Contains(waits, verdict.Rule):
 			o.held = append(o.held, r.ID)
 		default:
-			left, err := l.left(ctx, c, r, ask)
-			if err != nil {
-				return nil, err
-			}
-			if left {
-				o.left = append(o.left, over(r))
-			}
+			denied = append(denied, r)
 		}
 	}
-	return o, nil
+	left, err := l.left(ctx, c, denied, ask)
+	for _, r := range denied {
+		if left[r.Cursor] {
+			o.left = append(o.left, over(r))
+		}
+	}
+	return o, err
 }
 
 // over is r as one that holds no longer: its end begins a ladder of its own.
@@ -133,26 +158,35 @@ func over(r *hansa.Record) *hansa.Record {
 	return &x
 }
 
-// left reports whether a version before r passed the gate that stops r: then who
-// had it is told that it stands no more.
-func (l *line) left(ctx context.Context, c *course, r *hansa.Record, ask gate.Ask) (bool, error) {
-	if r.Situation == nil {
-		return false, nil
+// left says, by their cursors, before which of the records that the gate of c stops
+// its receiver was given one: then it is told that it stands no more. Where that
+// one is no longer kept, the ladder knows.
+func (l *line) left(ctx context.Context, c *course, denied []*hansa.Record, ask gate.Ask) (map[hansa.Cursor]bool, error) {
+	denied = slices.DeleteFunc(slices.Clone(denied), func(r *hansa.Record) bool { return r.Situation == nil || stream.IsOlder(r) })
+	if len(denied) == 0 {
+		return nil, nil //nolint:nilnil // none is an answer
 	}
-	list, err := l.node.stream.Of(c.flow.From).History(ctx, c.dataset.ID, r.ID)
+	before, err := l.node.stream.Of(c.flow.From).Before(ctx, c.dataset.ID, denied)
 	if err != nil {
-		if hansa.KindOf(err) == hansa.NotFound { // trimmed or erased meanwhile
-			return false, nil
-		}
-		return false, err
+		return nil, err
 	}
-	i := slices.IndexFunc(list, func(x *hansa.Record) bool { return x.Cursor == r.Cursor })
-	for _, before := range list[i+1:] {
-		if before.Version < r.Version {
-			return before.Live() && c.gate.Decide(before, ask).Outcome != hansa.Deny, nil
+	out := map[hansa.Cursor]bool{}
+	for _, r := range denied {
+		old, later := before[r.Cursor]
+		switch {
+		case !later:
+		case strings.HasPrefix(r.Provenance.Feed, hansa.FeedRecall): // what it said may be erased
+			out[r.Cursor] = c.gate.Gave(r)
+		case old != nil:
+			verdict := c.gate.Decide(old, ask)
+			out[r.Cursor] = old.Live() && (verdict.Outcome != hansa.Deny || verdict.Rule == gate.NotPassedOn && c.gate.Gave(old))
+		default:
+			if out[r.Cursor], err = l.node.book.Given(ctx, c.flow.ID, r.ID); err != nil {
+				return nil, err
+			}
 		}
 	}
-	return false, nil
+	return out, nil
 }
 
 // offerTo begins the ladders at one receiver, and notes what must wait.
@@ -167,6 +201,9 @@ func (l *line) offerTo(tx hansa.Tx, o *offers) error {
 		return err
 	}
 	silent := max(flow.Limit.Std(), time.Minute)
+	if flow.To == hansa.PublicParty { // nobody is there to say anything
+		silent = 0
+	}
 	if err := l.node.book.OfferAll(tx, flow, o.pass, silent, now); err != nil {
 		return err
 	}

@@ -202,6 +202,11 @@ func (n *Node) match(party hansa.PartyID, line []hansa.Position) (api.Matched, e
 		return api.Matched{}, err
 	}
 	m, err := named.Match(line)
+	if hansa.KindOf(err) == hansa.NotFound && len(line) == 2 { // its two ends alone were given
+		if ends, other := named.MatchEnds(line[0], line[1]); other == nil {
+			m, err = ends, nil
+		}
+	}
 	if hansa.KindOf(err) == hansa.NotFound {
 		e := hansa.Public(err)
 		return api.Matched{Says: "kept as drawn: " + e.Message, Mend: e.Hint, Geometry: hansa.Line(line...)}, nil

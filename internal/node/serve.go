@@ -20,7 +20,7 @@ const DatabaseName = databaseName
 
 // Serve opens the node that a configuration describes and applies what it says.
 func Serve(ctx context.Context, f *File, version string, log *slog.Logger) (_ *Node, err error) {
-	cfg := Config{Data: f.Data, Origin: f.origin(), PublicURL: f.PublicURL, Version: version, Own: f.Own(), RequestsPerSecond: f.Limits.RequestsPerSecond, Log: log, TrustedProxy: f.TrustedProxy}
+	cfg := Config{Data: f.Data, Origin: f.origin(), PublicURL: f.PublicURL, Version: version, Own: f.Own(), RequestsPerSecond: f.Limits.RequestsPerSecond, CrawlEvery: time.Duration(f.Catalogue.Every), BackupsKept: time.Duration(f.BackupsKept), Log: log, TrustedProxy: f.TrustedProxy}
 	cfg.Traces = f.traces()
 	cfg.Outbound = outbound.Config{Registered: f.hosts(), Allow: f.allow(), PlainHTTP: f.PlainHTTP}
 	if f.CA != "" {

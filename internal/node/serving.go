@@ -12,6 +12,7 @@ import (
 	"github.com/hansa-exchange/hansa/internal/base/trust"
 	"github.com/hansa-exchange/hansa/internal/dataplane/deliver"
 	"github.com/hansa-exchange/hansa/internal/dataplane/format"
+	"github.com/hansa-exchange/hansa/internal/dataplane/gate"
 	"github.com/hansa-exchange/hansa/internal/edge/api"
 )
 
@@ -34,7 +35,7 @@ func (s serving) open(ctx context.Context, ask api.Ask) (deliver.View, string, e
 	}
 	purposes, err := trust.Purpose(ask.Actor, string(ask.Purpose), c.flow.Terms.Purposes)
 	if err != nil {
-		return deliver.View{}, "", err
+		return deliver.View{}, "", unagreed(&c.flow, err)
 	}
 	v, err := s.n.line.Open(ctx, ask.Flow, purposes[0], ask.Format)
 	subscriber := ask.Actor.Credential
@@ -42,6 +43,19 @@ func (s serving) open(ctx context.Context, ask api.Ask) (deliver.View, string, e
 		subscriber = operatorSubscriber
 	}
 	return v, subscriber, err
+}
+
+// unagreed names the rule by which a read is refused for its purpose, and what is agreed.
+func unagreed(f *hansa.Flow, err error) error {
+	e := hansa.Public(err)
+	if e.Code != hansa.CodePurpose {
+		return err
+	}
+	hint := "agreed are: " + joined(f.Terms.Purposes)
+	if f.Basis.Kind == hansa.BasisAccord {
+		hint += "; by the accord " + f.Basis.ID
+	}
+	return hansa.Errorf(hansa.Denied, "%s (%s)", e.Message, gate.PurposeDenied).With(e.Code).WithHint(hint)
 }
 
 func (s serving) Snapshot(ctx context.Context, ask api.Ask) (api.Answer, error) {
@@ -115,6 +129,15 @@ func (s serving) Publish(ctx context.Context, by hansa.Actor, dataset hansa.Data
 			p.out = append(p.out, api.Accepted{Line: len(p.out) + 1, Outcome: "refused", Error: api.ErrorBodyOf(err, "")})
 			break
 		}
+		if len(p.out) >= api.PublishMax { // what came before it is taken, and answered
+			more := hansa.Errorf(hansa.Invalid, "a post holds at most %d records: send this one and those after it in another", api.PublishMax).With(hansa.CodeTooLarge)
+			id := item.ID
+			if item.Record != nil {
+				id = item.Record.ID
+			}
+			p.out = append(p.out, api.Accepted{Line: len(p.out) + 1, ID: id, Outcome: "refused", Error: api.ErrorBodyOf(more, "")})
+			break
+		}
 		if err := p.add(ctx, item); err != nil {
 			return nil, err
 		}
@@ -136,9 +159,6 @@ type publication struct {
 const publishRun = 1000
 
 func (p *publication) add(ctx context.Context, item format.Item) error {
-	if len(p.out) >= api.PublishMax {
-		return hansa.Errorf(hansa.Invalid, "a post holds at most %d records", api.PublishMax).With(hansa.CodeTooLarge)
-	}
 	a := api.Accepted{Line: len(p.out) + 1}
 	if item.Record == nil {
 		a.ID, a.Outcome, a.Error = item.ID, "refused", api.ErrorBodyOf(item.Refused, "")

@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/hansa-exchange/hansa"
+	"github.com/hansa-exchange/hansa/internal/base/words"
 	"github.com/hansa-exchange/hansa/internal/edge/room"
 )
 
@@ -52,7 +53,7 @@ func (s shift) who(ctx context.Context, by hansa.Actor, author string) string {
 	if u, err := s.n.trust.User(ctx, author); err == nil && u.Party == by.Party {
 		return u.Name
 	}
-	return "the desk"
+	return words.Of(ctx).Say("the desk")
 }
 
 // WriteNote puts a note in the place of the one called after, which its writer saw:

@@ -192,7 +192,10 @@ func says(r *hansa.Record) string {
 		line += " from " + s.Start.UTC().Format(time.RFC3339)
 	}
 	if s.End != nil {
-		line += fmt.Sprintf(" until %s (%s)", s.End.UTC().Format(time.RFC3339), s.EndKind)
+		line += " until " + s.End.UTC().Format(time.RFC3339)
+		if s.EndKind != "" {
+			line += fmt.Sprintf(" (%s)", s.EndKind)
+		}
 	}
 	return line
 }

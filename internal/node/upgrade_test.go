@@ -72,7 +72,8 @@ func TestUpgrade(t *testing.T) {
 			}
 			defer n.Close()
 			copies, err := filepath.Glob(filepath.Join(dir, "data", "before-upgrade-*.db"))
-			if err != nil || len(copies) != 1 {
+			newest := from == folders[len(folders)-1] // whose tables may be those of today
+			if err != nil || len(copies) != 1 && (!newest || len(copies) != 0) {
 				t.Errorf("the copies made before the upgrade are %v (%v), want one", copies, err)
 			}
 			if err := n.db.Check(t.Context()); err != nil {
@@ -130,6 +131,9 @@ func proven(t *testing.T, n *Node, old string) {
 func TestUpgradeInSteps(t *testing.T) {
 	all := migrations()
 	for k := range all {
+		if testing.Short() && k%9 != 4 {
+			continue
+		}
 		dir := earlier(t, "../../testdata/upgrade/1")
 		name := filepath.Join(dir, "data", databaseName)
 		s, err := store.Open(t.Context(), name, store.Config{})

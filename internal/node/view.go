@@ -10,6 +10,7 @@ import (
 	"github.com/hansa-exchange/hansa"
 	"github.com/hansa-exchange/hansa/internal/dataplane/format/record"
 	"github.com/hansa-exchange/hansa/internal/edge/api"
+	"github.com/hansa-exchange/hansa/internal/edge/dsp"
 	"github.com/hansa-exchange/hansa/internal/edge/room"
 )
 
@@ -21,13 +22,19 @@ func (n *Node) openDoors(ctx context.Context) error {
 		formats = append(formats, api.FormatInfo{Name: c.Name, Title: c.Title, MediaType: c.MediaType, Ext: c.Ext, Reads: c.Reader != nil, Writes: c.Writer != nil})
 	}
 	a := api.New(api.Config{
-		Data: serving{n}, Intake: serving{n}, Subscriptions: serving{n}, Receipts: serving{n}, Desk: n.desk, Roads: roads{n}, Evidence: proofs{n}, Operator: operator{n}, Admin: admins{n}, Invitations: invites{n}, People: people{n},
+		Data: serving{n}, Intake: serving{n}, Subscriptions: serving{n}, Open: openTerms{n}, Own: serving{n}, Receipts: serving{n}, Desk: n.desk, Roads: roads{n}, Evidence: proofs{n}, Operator: operator{n}, Admin: admins{n}, Invitations: invites{n}, People: people{n}, Offers: shelf{n}, Deals: dealing{n.deal}, Accords: n.accords, Register: register{n}, Adoptions: adoptions{n}, Asks: asks{n}, Reviews: reviews{n}, Keyring: keyring{n}, Peers: peers{n}, Trials: trials{n},
 		Formats: formats, Version: n.cfg.Version, Schemas: map[string][]byte{"record-1.json": record.Schema()},
 	})
 	for _, e := range a.Endpoints() {
 		n.doors.add(e.Route, e.Serve)
 	}
-	cfg := room.Config{Source: live{n}, Log: n.log, Now: n.wall, Authenticate: n.browser, Desk: pages{n}, Keeper: kept{n}, Shift: shift{n}}
+	n.doors.add(renewRoute(), n.deal.renewed)
+	n.doors.add(sinkRoute(), n.deal.taken)
+	n.doors.add(inboxRoute(), n.accords.received)
+	for _, e := range dsp.New(dsp.Config{Deals: n.deal, Now: n.wall, Base: func(p hansa.Party) string { return n.deal.base(p.ID) }, Name: n.did}).Endpoints() {
+		n.doors.put(door{Route: e.Route, serve: api.Handler(e.Serve), fail: dsp.WriteError})
+	}
+	cfg := room.Config{Source: live{n}, Log: n.log, Now: n.wall, Authenticate: n.browser, Desk: pages{n}, Keeper: kept{n}, Deals: dealpages{n}, Shift: shift{n}, Drafts: drafts{n}, Alarms: alarms{n}, Prints: prints{n}, Accords: accordpages{n}, Asks: askpages{n}, Reviews: reviews{n}, Langs: pages{n}.langs(n.own)}
 	if n.cfg.Drawing != nil {
 		cfg.Drawing = *n.cfg.Drawing
 	}
@@ -80,12 +87,18 @@ func (l live) Live(ctx context.Context, by hansa.Actor, _ string) (room.Live, er
 	if err != nil {
 		return out, err
 	}
+	if out.Acts, err = alarms(l).AlarmActs(ctx, by); err != nil {
+		return out, err
+	}
 	notes, err := shift(l).Notes(ctx, by)
 	if err != nil {
 		return out, err
 	}
 	if out.Note = (&room.Note{}); len(notes) > 0 {
 		out.Note = &notes[0]
+	}
+	if out.Asking, err = dealpages(l).asking(ctx, by); err != nil {
+		return out, err
 	}
 	today := out.Now.Add(-24 * time.Hour)
 	for _, c := range list {
@@ -110,7 +123,7 @@ func (l live) Live(ctx context.Context, by hansa.Actor, _ string) (room.Live, er
 func shownClosure(c api.Closure) room.Closure {
 	r, s := c.Record, c.Record.Situation
 	out := room.Closure{
-		ID: c.ID, Name: c.Title, Kind: s.Infra.Kind, Road: s.Road.Number, Effect: s.Effect, Extent: s.Extent, Role: s.Role, Incident: s.Incident, Test: !r.Mode.IsReal(),
+		ID: c.ID, Name: c.Title, Kind: s.Infra.Kind, Place: s.Infra.ID, Road: s.Road.Number, Effect: s.Effect, Extent: s.Extent, Role: s.Role, Incident: s.Incident, Test: !r.Mode.IsReal(),
 		Lifecycle: s.Lifecycle, Cause: s.Cause.Type, Source: first(s.Source.Org, r.Provenance.Holder), Feed: r.Provenance.Feed, Published: r.Published,
 		Start: at(s.Start), End: at(s.End), EndKind: s.EndKind, ActualStart: at(s.ActualStart), ActualEnd: at(s.ActualEnd), Repaired: at(s.Repaired), Geometry: s.Geometry,
 	}

@@ -1,6 +1,6 @@
 // Package words writes times, lengths of time, lists and numbers as people write
 // them: a 24-hour clock in a named zone, "12 min", "a, b and c". It knows English;
-// other languages come with the catalogue.
+// other languages come with a catalogue.
 package words
 
 import (
@@ -18,7 +18,21 @@ func ClockSeconds(t time.Time, zone *time.Location) string {
 }
 
 // Day returns t's day: Mon 23 Nov.
-func Day(t time.Time, zone *time.Location) string { return t.In(in(zone)).Format("Mon 2 Jan") }
+func (c *Catalogue) Day(t time.Time, zone *time.Location) string {
+	t = t.In(in(zone))
+	days := strings.Fields(c.Say("Sun Mon Tue Wed Thu Fri Sat"))
+	return c.Fill("{1} {2} {3}", days[min(int(t.Weekday()), len(days)-1)], t.Day(), c.month(t))
+}
+
+func (c *Catalogue) month(t time.Time) string {
+	months := strings.Fields(c.Say("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec"))
+	return months[min(int(t.Month()), len(months))-1]
+}
+
+// Stamp returns t to the second with its day: 14:33:53 on Mon 23 Nov.
+func (c *Catalogue) Stamp(t time.Time, zone *time.Location) string {
+	return c.Fill("{1} on {2}", ClockSeconds(t, zone), c.Day(t, zone))
+}
 
 // Zone returns the name by which zone goes at t: CET, or UTC+03 where it has none.
 func Zone(t time.Time, zone *time.Location) string {
@@ -32,19 +46,30 @@ func Zone(t time.Time, zone *time.Location) string {
 // When returns t as one says it at now: 15:30, tomorrow 06:00, 18 Dec 06:00,
 // 2 Jan 2027 06:00.
 func When(t, now time.Time, zone *time.Location) string {
+	return (*Catalogue)(nil).When(t, now, zone)
+}
+
+// When returns t as one says it at now, in this language.
+func (c *Catalogue) When(t, now time.Time, zone *time.Location) string {
 	t, now = t.In(in(zone)), now.In(in(zone))
 	clock := t.Format("15:04")
 	switch days := date(t) - date(now); {
 	case days == 0:
 		return clock
 	case days == 1:
-		return "tomorrow " + clock
+		return c.Fill("tomorrow {1}", clock)
 	case days == -1:
-		return "yesterday " + clock
+		return c.Fill("yesterday {1}", clock)
 	case t.Year() == now.Year() || days > 0 && days < 180:
-		return t.Format("2 Jan ") + clock
+		return c.Date(t, zone) + " " + clock
 	}
-	return t.Format("2 Jan 2006 ") + clock
+	return c.Fill("{1} {2} {3} {4}", t.Day(), c.month(t), t.Year(), clock)
+}
+
+// Date returns t's day in the year: 23 Nov.
+func (c *Catalogue) Date(t time.Time, zone *time.Location) string {
+	t = t.In(in(zone))
+	return c.Fill("{1} {2}", t.Day(), c.month(t))
 }
 
 func date(t time.Time) int64 {
@@ -61,15 +86,15 @@ func in(zone *time.Location) *time.Location {
 
 // Elapsed returns a running length of time: 12:46 below an hour, 3:12 h below a
 // day, then 2 d. A negative one is 00:00.
-func Elapsed(d time.Duration) string {
+func (c *Catalogue) Elapsed(d time.Duration) string {
 	d = max(d, 0)
 	switch {
 	case d < time.Hour:
 		return two(int(d/time.Minute)) + ":" + two(int(d%time.Minute/time.Second))
 	case d < 24*time.Hour:
-		return strconv.Itoa(int(d/time.Hour)) + ":" + two(int(d%time.Hour/time.Minute)) + " h"
+		return c.Fill("{1} h", strconv.Itoa(int(d/time.Hour))+":"+two(int(d%time.Hour/time.Minute)))
 	}
-	return strconv.Itoa(int(d/(24*time.Hour))) + " d"
+	return c.Fill("{1} d", int(d/(24*time.Hour)))
 }
 
 func two(n int) string {
@@ -81,44 +106,48 @@ func two(n int) string {
 
 // Span returns a length of time in words, to the precision that matters: 0.4 s,
 // 41 s, 12 min, 3 h 5 min, 2 d. A negative one is as long as a positive one.
-func Span(d time.Duration) string {
+func Span(d time.Duration) string { return (*Catalogue)(nil).Span(d) }
+
+// Span returns a length of time in this language.
+func (c *Catalogue) Span(d time.Duration) string {
 	if d < 0 {
 		d = max(-d, 0) // the lowest has no positive twin
 	}
 	switch {
 	case d > 0 && d < time.Second:
-		return strconv.FormatFloat(max(.1, float64(d/(100*time.Millisecond))/10), 'f', 1, 64) + " s"
+		return c.Fill("{1} s", c.Decimal(max(.1, float64(d/(100*time.Millisecond))/10)))
 	case d < 2*time.Minute:
-		return strconv.Itoa(int(d/time.Second)) + " s"
+		return c.Fill("{1} s", int(d/time.Second))
 	case d < 2*time.Hour:
-		return strconv.Itoa(int(d/time.Minute)) + " min"
+		return c.Fill("{1} min", int(d/time.Minute))
 	case d < 48*time.Hour:
 		h, m := int(d/time.Hour), int(d%time.Hour/time.Minute)
 		if m == 0 {
-			return strconv.Itoa(h) + " h"
+			return c.Fill("{1} h", h)
 		}
-		return strconv.Itoa(h) + " h " + strconv.Itoa(m) + " min"
+		return c.Fill("{1} h {2} min", h, m)
 	}
-	return strconv.Itoa(int(d/(24*time.Hour))) + " d"
+	return c.Fill("{1} d", int(d/(24*time.Hour)))
+}
+
+// Decimal writes a number with one place behind its mark.
+func (c *Catalogue) Decimal(f float64) string {
+	whole, part, _ := strings.Cut(strconv.FormatFloat(f, 'f', 1, 64), ".")
+	return c.Fill("{1}.{2}", whole, part)
 }
 
 // List joins words: a, b and c.
-func List(all ...string) string {
+func List(all ...string) string { return (*Catalogue)(nil).List(all...) }
+
+// List joins words in this language.
+func (c *Catalogue) List(all ...string) string {
 	switch len(all) {
 	case 0:
 		return ""
 	case 1:
 		return all[0]
 	}
-	return strings.Join(all[:len(all)-1], ", ") + " and " + all[len(all)-1]
-}
-
-// Count returns n with the word for one or for many: 1 closure, 5 closures.
-func Count(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return strconv.Itoa(n) + " " + many
+	return c.Fill("{1} and {2}", strings.Join(all[:len(all)-1], ", "), all[len(all)-1])
 }
 
 // Percent returns a share of 0 to 1 as a whole number of hundredths, never 100

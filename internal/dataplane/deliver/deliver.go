@@ -92,8 +92,9 @@ type Snapshot struct {
 }
 
 // Line reads through the gate. Events returns next after the last event that it
-// looked at; with nothing to tell it returns since.
-type Line interface {
+// looked at; with nothing to tell it returns since. A cursor of a lost epoch, or
+// from before what is kept, is NotFound/CodeGone.
+type Line interface { //nolint:interfacebloat // one way through the gate
 	// Open finds the view of a flow, or says why there is none: Denied, NotFound
 	// or Invalid/CodeFormat.
 	Open(ctx context.Context, flow hansa.FlowID, purpose hansa.Purpose, format hansa.Format) (View, error)
@@ -101,6 +102,9 @@ type Line interface {
 	Snapshot(ctx context.Context, v View) (Snapshot, error)
 	// Changed is closed when the view may have changed after the call.
 	Changed(v View) <-chan struct{}
+	// Resume is where a reader whose cursor is gone goes on; lost says that records
+	// between are no longer kept.
+	Resume(ctx context.Context, v View, since hansa.Cursor) (to hansa.Cursor, lost bool, err error)
 	// Head is the cursor from which on everything is new.
 	Head(ctx context.Context, v View) (hansa.Cursor, error)
 }
@@ -135,6 +139,7 @@ type Handover struct {
 	Way        Way
 	Records    []Ref
 	Bytes      int64
+	Counts     map[hansa.Rule]int // how often each rule of the gate decided
 	At         time.Time
 }
 
@@ -153,9 +158,12 @@ type Config struct {
 	CheckURL func(url string) error
 	// HandedOver is called for each hand-over, in its transaction; an error undoes it.
 	HandedOver func(tx hansa.Tx, h Handover) error
-	Heartbeat  time.Duration  // of streams; 0 is 15 s
-	Fresh      time.Duration  // how old a shared snapshot may be; 0 is 1 s
-	Jitter     func() float64 // 0 to 1; nil is none
+	// Held is called before a reader is told that it has the present state already:
+	// nothing is handed over, but what became of records meanwhile is known to it.
+	Held      func(ctx context.Context, h Handover) error
+	Heartbeat time.Duration  // of streams; 0 is 15 s
+	Fresh     time.Duration  // how old a shared snapshot may be; 0 is 1 s
+	Jitter    func() float64 // 0 to 1; nil is none
 }
 
 // Deliverer hands over. Its methods may be called by many at once.

@@ -480,3 +480,64 @@ func TestLabelHeaders(t *testing.T) {
 		t.Errorf("link %q, want %q", got, want)
 	}
 }
+
+// TestCursorGone: after a restore a webhook goes on by itself; when what it was not
+// sent is no longer kept it is parked with the reason, and goes on when it is told.
+func TestCursorGone(t *testing.T) {
+	for _, trimmed := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			var sent []string
+			w := newWorld(t, echo(func(e event) (int, http.Header) {
+				sent = append(sent, e.Data.ID)
+				return 204, nil
+			}))
+			for i := range 4 {
+				w.line.add(fmt.Sprint("c", i+1), hansa.Insert, hansa.Pass)
+			}
+			w.line.kept, w.line.trimmed = 2, trimmed
+			s := w.subscribe("https://nav.example/hook", "")
+			w.run()
+			defer w.stop()
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			if got := w.sub(s.ID); trimmed && (got.State != deliver.Parked || !strings.Contains(got.Reason, "no longer kept") || len(sent) != 0) {
+				t.Fatalf("%d sent, and it is %s, %q: want it parked with the reason", len(sent), got.State, got.Reason)
+			}
+			if trimmed {
+				w.must(w.d.Resume(t.Context(), w.own, s.ID))
+				time.Sleep(time.Minute)
+				synctest.Wait()
+			}
+			if got := w.sub(s.ID); got.State != deliver.Active || got.Cursor != "4" || len(sent) != 2 || sent[0] != "c3" {
+				t.Errorf("sent %q, and it is %s at %q: %s", sent, got.State, got.Cursor, got.Reason)
+			}
+			w.invariants()
+		})
+	}
+}
+
+// A flow whose terms change while it is read is opened anew at once, and not after the
+// long wait of one that is closed.
+func TestTermsChange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var sent []string
+		w := newWorld(t, echo(func(e event) (int, http.Header) {
+			sent = append(sent, e.Data.ID)
+			return 204, nil
+		}))
+		s := w.subscribe("https://nav.example/hook", "")
+		w.run()
+		defer w.stop()
+		synctest.Wait()
+		w.line.mu.Lock()
+		w.line.turned = 2
+		w.line.mu.Unlock()
+		w.line.add("c1", hansa.Insert, hansa.Pass)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if got := w.sub(s.ID); len(sent) != 1 || got.State != deliver.Active || got.Reason != "" {
+			t.Errorf("a second after the change %q is sent, and it is %s: %q", sent, got.State, got.Reason)
+		}
+		w.invariants()
+	})
+}

@@ -60,7 +60,7 @@ func (d *Deliverer) write(tx hansa.Tx, f *hansa.Flow, r Range, refs []Ref) error
 	if d.HandedOver == nil {
 		return nil
 	}
-	return d.HandedOver(tx, Handover{Flow: f, Subscriber: r.Subscriber, Way: r.Way, Records: refs, Bytes: r.Bytes, At: r.At})
+	return d.HandedOver(tx, Handover{Flow: f, Subscriber: r.Subscriber, Way: r.Way, Records: refs, Bytes: r.Bytes, Counts: r.Counts, At: r.At})
 }
 
 // rangeOf sums up a run of events: its bodies one after another are what is hashed.

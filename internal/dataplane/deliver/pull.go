@@ -17,11 +17,21 @@ type Page struct {
 // Pull returns the present state as v shows it, made once for all who share the
 // view. The bytes belong to the view: the caller does not change them. The
 // evidence is durable when Pull returns; subscriber is the credential's id. Of what
-// has reports the caller to have already, by its ETag, nothing is handed over.
-func (d *Deliverer) Pull(ctx context.Context, v View, subscriber string, has func(etag string) bool) (Snapshot, error) {
+// has spares, by its ETag, nothing is handed over; who holds those very bytes has
+// what they say, see [Config.Held].
+func (d *Deliverer) Pull(ctx context.Context, v View, subscriber string, has func(etag string) (spared, holds bool)) (Snapshot, error) {
 	s, err := d.snapshot(ctx, v)
-	if err != nil || has != nil && has(s.ETag) {
+	if err != nil {
 		return s, err
+	}
+	if has != nil {
+		spared, holds := has(s.ETag)
+		if spared && holds && d.Held != nil {
+			err = d.Held(ctx, Handover{Flow: v.Flow, Subscriber: subscriber, Way: WaySnapshot, Records: s.Records, At: d.Now()})
+		}
+		if spared {
+			return s, err
+		}
 	}
 	r := Range{
 		Subscriber: subscriber, Way: WaySnapshot, To: s.At, SHA256: s.ETag[1 : len(s.ETag)-1],

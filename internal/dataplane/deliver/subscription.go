@@ -122,7 +122,11 @@ func (d *Deliverer) Subscribe(ctx context.Context, by hansa.Actor, v View, in Su
 // Subscriptions lists what by may see, of one flow, or of all when flow is empty.
 func (d *Deliverer) Subscriptions(ctx context.Context, by hansa.Actor, flow hansa.FlowID) (list []*Subscription, err error) {
 	err = d.DB.Read(ctx, func(tx hansa.Tx) error {
-		all, err := d.load(tx, `WHERE (? = '' OR flow = ?) ORDER BY id`, string(flow), string(flow))
+		where, args := ``, []any{}
+		if flow != "" {
+			where, args = `WHERE flow = ? `, []any{string(flow)}
+		}
+		all, err := d.load(tx, where+`ORDER BY id`, args...)
 		for _, s := range all {
 			if s.seenBy(by) {
 				list = append(list, s)

@@ -24,8 +24,9 @@ const (
 	slotHold   = time.Second
 	sendMax    = 15 * time.Second // for one send, answer included
 	idleRetry  = 30 * time.Second // when the line says no
-	throttling = 24 * time.Hour   // the longest Retry-After that is heeded
-	deniedMax  = 1000             // denied events before the cursor is moved without a send
+	reopens    = 50 * time.Millisecond
+	throttling = 24 * time.Hour // the longest Retry-After that is heeded
+	deniedMax  = 1000           // denied events before the cursor is moved without a send
 )
 
 // Ladder returns the waits between tries of one event; the first try is at once.
@@ -173,6 +174,12 @@ func (d *Deliverer) serve(ctx context.Context, s *Subscription, kicked <-chan st
 	for at := s.Cursor; ; {
 		changed := d.Line.Changed(v)
 		evs, next, err := d.Line.Events(ctx, v, at, 100)
+		if e := hansa.Public(err); e != nil && e.Code == hansa.CodeGone {
+			return nil, 0, d.resume(ctx, s, v)
+		}
+		if err != nil && hansa.KindOf(err) == hansa.Conflict { // its terms have changed since it was opened
+			return nil, reopens, nil
+		}
 		if err != nil {
 			return nil, idleRetry, d.note(ctx, s, hansa.Public(err).Message)
 		}
@@ -204,6 +211,25 @@ func (d *Deliverer) serve(ctx context.Context, s *Subscription, kicked <-chan st
 			return nil, 0, ctx.Err()
 		}
 	}
+}
+
+// resume moves a cursor that is gone to where there is something again. After a
+// restore the webhook goes on by itself. When records that it was not sent are no
+// longer kept it is parked: its owner reads the snapshot, and sets it going.
+func (d *Deliverer) resume(ctx context.Context, s *Subscription, v View) error {
+	to, lost, err := d.Line.Resume(ctx, v, s.Cursor)
+	if err != nil {
+		return err
+	}
+	state, reason := s.State, s.Reason
+	if lost {
+		state, reason = Parked, "records that it was not sent are no longer kept: read the snapshot, then resume it"
+	}
+	return d.DB.Write(ctx, func(tx hansa.Tx) error {
+		_, err := tx.Exec(`UPDATE deliver_subscriptions SET cursor = ?, state = ?, reason = ? WHERE id = ? AND cursor = ? AND state = ?`,
+			string(to), string(state), reason, s.ID, string(s.Cursor), string(s.State))
+		return err
+	})
 }
 
 // note keeps why a subscription stands still though nobody stopped it.

@@ -63,6 +63,9 @@ type line struct {
 	reads   int // of events that were there
 	shots   int
 	denied  error
+	kept    int  // cursors below it are gone
+	trimmed bool // and so are the events before it
+	turned  int  // so many reads find that the terms have changed since the view was opened
 }
 
 func (l *line) add(id string, u hansa.Update, o hansa.Outcome) {
@@ -90,7 +93,14 @@ func (l *line) view(key string, p hansa.Purpose, f hansa.Format) deliver.View {
 func (l *line) Events(_ context.Context, _ deliver.View, since hansa.Cursor, limit int) ([]deliver.Event, hansa.Cursor, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.turned > 0 {
+		l.turned--
+		return nil, since, hansa.Errorf(hansa.Conflict, "the terms of the flow have changed")
+	}
 	n, _ := strconv.Atoi(string(since))
+	if n < l.kept {
+		return nil, since, hansa.Errorf(hansa.NotFound, "gone").With(hansa.CodeGone)
+	}
 	evs := l.evs[n:min(n+limit, len(l.evs))]
 	if len(evs) == 0 {
 		return nil, since, nil
@@ -110,6 +120,12 @@ func (l *line) Changed(deliver.View) <-chan struct{} {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.changed
+}
+
+func (l *line) Resume(context.Context, deliver.View, hansa.Cursor) (hansa.Cursor, bool, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return hansa.Cursor(strconv.Itoa(l.kept)), l.trimmed, nil
 }
 
 func (l *line) Head(context.Context, deliver.View) (hansa.Cursor, error) {

@@ -136,6 +136,9 @@ func TestAreaAnswersAsItsSlowTwin(t *testing.T) {
 }
 
 func TestAreaOf2000VerticesAnswersAsItsSlowTwin(t *testing.T) {
+	if testing.Short() {
+		t.Skip("its slow twin counts in fractions; not in a short run")
+	}
 	f := flow()
 	f.Terms.Area = star(2000, hansa.Position{4.9, 52.37}, 0.2)
 	g := compile(t, f)

@@ -2,6 +2,7 @@ package gate
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/hansa-exchange/hansa"
 )
@@ -31,9 +32,11 @@ var bars = [...]check{
 	{"audience", audience, sayAudience},
 	{"personal", personal, sayPersonal},
 	{"delay", delay, sayDelay},
+	{"retention", retention, sayRetention},
 	{"area", where, sayWhere},
 	{"fields", whole, sayFields},
 	{"precision", shape, sayShape},
+	{"relayed", passedOn, sayPassedOn},
 }
 
 // party keeps others out. The zero Gate goes to nobody.
@@ -129,6 +132,15 @@ func delay(g *Gate, r *hansa.Record, a Ask) hansa.Rule {
 	return ""
 }
 
+// retention counts from when the record was received; one that does not say when
+// is too old.
+func retention(g *Gate, r *hansa.Record, a Ask) hansa.Rule {
+	if g.retain > 0 && (r.Received.IsZero() || !a.Now.Before(r.Received.Add(g.retain))) {
+		return TooOld
+	}
+	return ""
+}
+
 func where(g *Gate, r *hansa.Record, _ Ask) hansa.Rule {
 	if g.area == nil {
 		return ""
@@ -158,6 +170,16 @@ func shape(g *Gate, r *hansa.Record, _ Ask) hansa.Rule {
 	}
 	if at := place(r); at != nil && collapses(at, g.scale) {
 		return Collapsed
+	}
+	return ""
+}
+
+// passedOn keeps in what a hub was given by a flow that allows no passing on by this
+// one. What was not given by a hub's relay is the giver's own to give.
+func passedOn(g *Gate, r *hansa.Record, _ Ask) hansa.Rule {
+	flow, relayed := strings.CutPrefix(r.Provenance.Feed, hansa.FeedRelay)
+	if relayed && !g.relayed[flow] || strings.HasPrefix(r.Provenance.Feed, hansa.FeedRecall) {
+		return NotPassedOn
 	}
 	return ""
 }

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/hansa-exchange/hansa"
@@ -17,18 +18,26 @@ const (
 	PurposesMax  = 64
 	FormatsMax   = 32
 	WindowsMax   = 64
+	RetentionMax = 36_525 // days: a hundred years
 	DecimalsMax  = 7
 	AreaVertices = hansa.VerticesMax
+	RelayedMax   = 10_000 // flows that one passes on
 )
 
-// The conditions that the gate knows besides the terms' own fields, with the one
-// value that each can have.
+// The conditions that the gate knows besides the terms' own fields, with the values
+// that each can have.
 const (
 	// ConditionAudience with "public" denies situations that state an audience
 	// narrower than the public.
 	ConditionAudience = "audience"
 	// ConditionPersonal with "none" denies observations that hold personal data.
 	ConditionPersonal = "personal"
+	// ConditionRelayed lists, with a space between two, the flows by which the giver
+	// was given what it may pass on by this one. What it was given by another stays.
+	ConditionRelayed = "relayed"
+	// ConditionRecalled lists in the same way those that it could pass on before: who was
+	// given something of them is told when it stands no more.
+	ConditionRecalled = "recalled"
 )
 
 // Compile makes a gate of f's terms, or reports the first of them that it cannot
@@ -42,7 +51,7 @@ func Compile(f *hansa.Flow) (*Gate, error) {
 	g := &Gate{
 		flow: f.ID, dataset: f.Dataset, to: f.To, paused: f.Paused, test: f.Test,
 		purposes: slices.Clone(t.Purposes), formats: slices.Clone(t.Formats),
-		delay: t.Delay.Std(), from: t.From, until: t.Until,
+		delay: t.Delay.Std(), retain: time.Duration(t.Retention) * 24 * time.Hour, from: t.From, until: t.Until,
 	}
 	for _, step := range []func(*hansa.Terms) error{
 		checkLists, checkTimes, g.allow, g.bound, g.schedule, g.condition,
@@ -77,6 +86,8 @@ func checkTimes(t *hansa.Terms) error {
 	switch {
 	case t.Delay < 0:
 		return hansa.Fielded("/terms/delay", "a delay is not negative")
+	case t.Retention < 0 || t.Retention > RetentionMax:
+		return hansa.Fielded("/terms/retention", "a retention is 0 to %d days, not %d", RetentionMax, t.Retention)
 	case !t.Until.IsZero() && !t.Until.After(t.From):
 		return hansa.Fielded("/terms/until", "the terms end at %s, which is not after they begin at %s",
 			t.Until.Format(time.RFC3339), t.From.Format(time.RFC3339))
@@ -84,11 +95,21 @@ func checkTimes(t *hansa.Terms) error {
 	return nil
 }
 
-// allow reads which fields may leave.
+// allow reads which fields may leave: those that are named, or all, but for those
+// that are held.
 func (g *Gate) allow(t *hansa.Terms) error {
-	g.limited = len(t.Fields) > 0
-	for _, name := range t.Fields {
-		if !g.fields.allow(name) {
+	g.limited, g.held = len(t.Fields)+len(t.Held) > 0, len(t.Held)
+	for _, name := range t.Held {
+		if !slices.Contains(hansa.Fields(), name) {
+			return hansa.Fielded("/terms/held", "there is no field %q to hold; there are %q", name, hansa.Fields())
+		}
+	}
+	names := t.Fields
+	if len(names) == 0 {
+		names = hansa.Fields()
+	}
+	for _, name := range names {
+		if !slices.Contains(t.Held, name) && !g.fields.allow(name) || !slices.Contains(hansa.Fields(), name) {
 			return hansa.Fielded("/terms/fields", "there is no field %q to allow; there are %q", name, hansa.Fields())
 		}
 	}
@@ -133,6 +154,17 @@ func (g *Gate) condition(t *hansa.Terms) error {
 			g.public = true
 		case name == ConditionPersonal && value == "none":
 			g.noPersons = true
+		case name == ConditionRelayed || name == ConditionRecalled:
+			flows := strings.Fields(value)
+			if len(flows) > RelayedMax {
+				return hansa.Fielded(field, "a flow passes on what came by at most %d others", RelayedMax)
+			}
+			for _, id := range flows {
+				if g.relayed == nil {
+					g.relayed = make(map[string]bool, len(flows))
+				}
+				g.relayed[id] = g.relayed[id] || name == ConditionRelayed
+			}
 		case name == ConditionAudience:
 			return hansa.Fielded(field, "the condition audience can be public, not %q", value)
 		case name == ConditionPersonal:
@@ -151,6 +183,7 @@ func digest(f *hansa.Flow) [32]byte {
 	t := f.Terms
 	t.Purposes, t.Formats = nil, nil
 	t.Fields = slices.Compact(slices.Sorted(slices.Values(t.Fields)))
+	t.Held = slices.Compact(slices.Sorted(slices.Values(t.Held)))
 	t.From, t.Until = t.From.UTC(), t.Until.UTC()
 	doc, err := json.Marshal(struct {
 		Dataset hansa.DatasetID

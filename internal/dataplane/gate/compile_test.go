@@ -27,6 +27,8 @@ func TestCompileRefusesWhatItCannotHoldTo(t *testing.T) {
 		{"an empty format", "/terms/formats", func(f *hansa.Flow) { f.Terms.Formats = []hansa.Format{""} }},
 		{"too many formats", "/terms/formats", func(f *hansa.Flow) { f.Terms.Formats = make([]hansa.Format, gate.FormatsMax+1) }},
 		{"an unknown field", "/terms/fields", func(f *hansa.Flow) { f.Terms.Fields = []string{"colour"} }},
+		{"an unknown field to hold", "/terms/held", func(f *hansa.Flow) { f.Terms.Held = []string{"colour"} }},
+		{"a negative retention", "/terms/retention", func(f *hansa.Flow) { f.Terms.Retention = -1 }},
 		{"eight decimals", "/terms/precision", func(f *hansa.Flow) { f.Terms.Precision = &eight }},
 		{"a negative delay", "/terms/delay", func(f *hansa.Flow) { f.Terms.Delay = -1 }},
 		{"an end before the beginning", "/terms/until", func(f *hansa.Flow) { f.Terms.Until = f.Terms.From }},
@@ -100,6 +102,8 @@ func TestViewsAreSharedByEqualTermsOnly(t *testing.T) {
 		{"another dataset", func(f *hansa.Flow) { f.Dataset = "e" }, false},
 		{"a delay", func(f *hansa.Flow) { f.Terms.Delay = 1e9 }, false},
 		{"fields", func(f *hansa.Flow) { f.Terms.Fields = []string{"cause"} }, false},
+		{"a field that is held", func(f *hansa.Flow) { f.Terms.Held = []string{"cause"} }, false},
+		{"a retention", func(f *hansa.Flow) { f.Terms.Retention = 30 }, false},
 		{"an area", func(f *hansa.Flow) { f.Terms.Area = star(5, hansa.Position{4, 52}, 1) }, false},
 		{"a licence", func(f *hansa.Flow) { f.Terms.Licence = "CC0-1.0" }, false},
 		{"a test flow", func(f *hansa.Flow) { f.Test = true }, false},
@@ -146,5 +150,25 @@ func TestPageListsTheVerdicts(t *testing.T) {
 	}
 	if got != want.String() {
 		t.Errorf("the page lists\n%s\nwant\n%s", got, want.String())
+	}
+}
+
+// What a hub could pass on before it may not now, and its receiver may have it.
+func TestGaveKnowsWhatWasPassedOn(t *testing.T) {
+	f := flow()
+	f.Terms.Conditions = map[string]string{"relayed": "east", "recalled": "west east"}
+	g := compile(t, f)
+	for feed, want := range map[string]struct {
+		gave bool
+		rule hansa.Rule
+	}{
+		"relay:east": {true, gate.Passed}, "recall:east": {true, gate.NotPassedOn}, "relay:west": {true, gate.NotPassedOn},
+		"recall:west": {true, gate.NotPassedOn}, "relay:north": {false, gate.NotPassedOn}, "works": {false, gate.Passed},
+	} {
+		r := closure()
+		r.Provenance.Feed = feed
+		if v := g.Decide(r, ask()); v.Rule != want.rule || g.Gave(r) != want.gave {
+			t.Errorf("%s: got %s, gave %v; want %s, %v", feed, v.Rule, g.Gave(r), want.rule, want.gave)
+		}
 	}
 }

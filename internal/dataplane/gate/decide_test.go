@@ -122,12 +122,21 @@ func decideSlow(f *hansa.Flow, r *hansa.Record, a gate.Ask) hansa.Rule {
 		return "GATE-18"
 	case t.Delay > 0 && a.Now.Sub(r.Received) < t.Delay.Std():
 		return "GATE-06"
+	case t.Retention > 0 && a.Now.Sub(r.Received) >= time.Duration(t.Retention)*24*time.Hour:
+		return "GATE-19"
 	case t.Area != nil && g == nil:
 		return "GATE-14"
 	case t.Area != nil && !touchesSlow(t.Area, g):
 		return "GATE-07"
 	}
-	return shapeSlow(f, r, g)
+	rule := shapeSlow(f, r, g)
+	if rule == "GATE-15" || rule == "GATE-16" {
+		return rule
+	}
+	if way, flow, _ := strings.Cut(r.Provenance.Feed, ":"); way == "recall" || way == "relay" && !slices.Contains(strings.Split(t.Conditions["relayed"], " "), flow) {
+		return "GATE-24"
+	}
+	return rule
 }
 
 func openSlow(windows []hansa.Recurrence, now time.Time) bool {
@@ -142,13 +151,15 @@ func openSlow(windows []hansa.Recurrence, now time.Time) bool {
 // shapeSlow tells what trimming would do by the JSON of the record.
 func shapeSlow(f *hansa.Flow, r *hansa.Record, g *hansa.Geometry) hansa.Rule {
 	t, s := &f.Terms, r.Situation
-	withheld := func(name string) bool { return len(t.Fields) > 0 && !slices.Contains(t.Fields, name) }
+	withheld := func(name string) bool {
+		return slices.Contains(t.Held, name) || len(t.Fields) > 0 && !slices.Contains(t.Fields, name)
+	}
 	b, _ := json.Marshal(r)
 	var doc struct {
 		Situation map[string]any `json:"situation"`
 	}
 	_ = json.Unmarshal(b, &doc)
-	cut := false
+	cut := withheld("source") && r.Provenance.Feed != ""
 	for _, name := range hansa.Fields() {
 		if _, there := doc.Situation[name]; there && withheld(name) {
 			cut = true
@@ -227,6 +238,10 @@ func drawFlow(t *rapid.T) *hansa.Flow {
 	if rapid.Bool().Draw(t, "fields?") {
 		f.Terms.Fields = rapid.SliceOfNDistinct(rapid.SampledFrom(hansa.Fields()), 1, 11, rapid.ID[string]).Draw(t, "fields")
 	}
+	if rapid.Bool().Draw(t, "held?") {
+		f.Terms.Held = rapid.SliceOfNDistinct(rapid.SampledFrom(hansa.Fields()), 1, 12, rapid.ID[string]).Draw(t, "held")
+	}
+	f.Terms.Retention = mostly(t, "retention", 0, 1, 30)
 	if rapid.Bool().Draw(t, "precision?") {
 		p := rapid.IntRange(0, 7).Draw(t, "precision")
 		f.Terms.Precision = &p
@@ -237,6 +252,12 @@ func drawFlow(t *rapid.T) *hansa.Flow {
 	f.Terms.Delay = hansa.Duration(rapid.SampledFrom([]time.Duration{0, time.Minute, time.Hour}).Draw(t, "delay"))
 	if rapid.Bool().Draw(t, "conditions?") {
 		f.Terms.Conditions = map[string]string{"audience": "public", "personal": "none"}
+	}
+	if rapid.Bool().Draw(t, "relayed?") {
+		if f.Terms.Conditions == nil {
+			f.Terms.Conditions = map[string]string{}
+		}
+		f.Terms.Conditions["relayed"] = rapid.SampledFrom([]string{"", "east", "east west"}).Draw(t, "relayed")
 	}
 	return f
 }
@@ -255,7 +276,8 @@ func drawRecord(t *rapid.T) *hansa.Record {
 	r := closure()
 	r.Dataset = mostly(t, "dataset", r.Dataset, "", "other")
 	r.Mode = mostly(t, "mode", "", hansa.Real, hansa.Test, hansa.Exercise)
-	r.Received = noon.Add(-time.Duration(rapid.IntRange(0, 120).Draw(t, "minutes")) * time.Minute)
+	r.Received = noon.Add(-time.Duration(rapid.IntRange(0, 120).Draw(t, "minutes")) * time.Minute).Add(-mostly(t, "age", 0, 24*time.Hour, 31*24*time.Hour))
+	r.Provenance.Feed = mostly(t, "feed", "", "works", "relay:east", "relay:west", "recall:east")
 	if mostly(t, "kind", false, true) {
 		r.Kind, r.Situation, r.Observation = hansa.KindObservation, nil, &hansa.Observation{What: "jam", Personal: rapid.Bool().Draw(t, "personal")}
 		return r

@@ -150,6 +150,16 @@ func sayDelay(g *Gate, r *hansa.Record, _ Ask) string {
 	return fmt.Sprintf("held %s after receipt, until %s", g.delay, moment(r.Received.Add(g.delay)))
 }
 
+func sayRetention(g *Gate, r *hansa.Record, _ Ask) string {
+	switch {
+	case g.retain == 0:
+		return "no bound on the age"
+	case r.Received.IsZero():
+		return fmt.Sprintf("leaves up to %d days after receipt; the record does not say when it was received", int(g.retain.Hours()/24))
+	}
+	return fmt.Sprintf("leaves up to %d days after receipt, until %s", int(g.retain.Hours()/24), moment(r.Received.Add(g.retain)))
+}
+
 func sayWhere(g *Gate, r *hansa.Record, _ Ask) string {
 	switch {
 	case g.area == nil:
@@ -168,6 +178,8 @@ func sayFields(g *Gate, r *hansa.Record, _ Ask) string {
 		return "all fields may leave"
 	case whole(g, r, Ask{}) != "":
 		return "lanes, vehicles, recurrence or certainty are withheld, and it holds for a part only"
+	case g.held > 0:
+		return "marked fields stay until the receiver's measures are confirmed; what is withheld leaves it true"
 	}
 	return "what is withheld leaves it true"
 }
@@ -177,4 +189,15 @@ func sayShape(g *Gate, _ *hansa.Record, _ Ask) string {
 		return "no bound on the precision"
 	}
 	return fmt.Sprintf("coordinates leave with %d decimals", len(fmt.Sprintf("%.0f", g.scale))-1)
+}
+
+func sayPassedOn(g *Gate, r *hansa.Record, _ Ask) string {
+	flow, relayed := strings.CutPrefix(r.Provenance.Feed, hansa.FeedRelay)
+	switch {
+	case !relayed && !strings.HasPrefix(r.Provenance.Feed, hansa.FeedRecall):
+		return "it is not passed on for another"
+	case g.relayed[flow]:
+		return "it came by the flow " + flow + ", which allows it"
+	}
+	return "it came by a flow that does not allow it"
 }

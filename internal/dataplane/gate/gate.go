@@ -7,6 +7,7 @@ package gate
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/hansa-exchange/hansa"
@@ -23,15 +24,18 @@ type Gate struct {
 	purposes  []hansa.Purpose
 	formats   []hansa.Format
 	fields    fieldSet
-	limited   bool // the terms name the fields that may leave
+	limited   bool // the terms name the fields that may leave, or that are held
+	held      int  // how many fields are held
 	area      *area
 	windows   []*hansa.Schedule
 	delay     time.Duration
-	scale     float64 // ten to the power of the precision; 0 sets no bound
+	retain    time.Duration // after receipt; 0 sets no bound
+	scale     float64       // ten to the power of the precision; 0 sets no bound
 	from      time.Time
 	until     time.Time
-	public    bool // condition audience=public
-	noPersons bool // condition personal=none
+	public    bool            // condition audience=public
+	noPersons bool            // condition personal=none
+	relayed   map[string]bool // conditions relayed, true, and recalled, false
 	base      [32]byte
 }
 
@@ -113,6 +117,14 @@ func later(a, b time.Time) time.Time {
 		return b
 	}
 	return a
+}
+
+// Gave reports whether r came to a hub by a flow that g lets it pass on, or did before:
+// its receiver may have been given it.
+func (g *Gate) Gave(r *hansa.Record) bool {
+	_, flow, _ := strings.Cut(r.Provenance.Feed, ":")
+	_, known := g.relayed[flow]
+	return known
 }
 
 // admit returns the rule that keeps the reader out, or none.

@@ -22,10 +22,12 @@ const (
 	Collapsed     hansa.Rule = "GATE-16"
 	NotPublic     hansa.Rule = "GATE-17"
 	Personal      hansa.Rule = "GATE-18"
+	TooOld        hansa.Rule = "GATE-19"
 	Passed        hansa.Rule = "GATE-20"
 	FieldsTrimmed hansa.Rule = "GATE-21"
 	Coarsened     hansa.Rule = "GATE-22"
 	Internal      hansa.Rule = "GATE-23"
+	NotPassedOn   hansa.Rule = "GATE-24"
 )
 
 // Title is a verdict's rule in words.
@@ -54,10 +56,12 @@ var titles = [...]Title{
 	{Collapsed, hansa.Deny, "at the agreed precision the record's shape would be lost"},
 	{NotPublic, hansa.Deny, "the record is not meant for the public"},
 	{Personal, hansa.Deny, "the record holds personal data"},
+	{TooOld, hansa.Deny, "the record is older than the agreed retention"},
 	{Passed, hansa.Pass, "the record leaves as it is"},
 	{FieldsTrimmed, hansa.Trim, "the record leaves without the fields that the terms withhold"},
 	{Coarsened, hansa.Trim, "the record leaves with coarser coordinates"},
 	{Internal, hansa.Trim, "the record leaves without its internal texts"},
+	{NotPassedOn, hansa.Deny, "who gave the record does not allow passing it on to this receiver"},
 }
 
 // Titles returns the rules of verdicts in words, in order.

@@ -71,7 +71,7 @@ func (g *Gate) Trim(r *hansa.Record) *hansa.Record {
 		c.Defects = unquoted(r.Defects)
 	}
 	if g.limited && !g.fields.source {
-		c.Provenance = hansa.Provenance{Holder: c.Provenance.Holder, Format: c.Provenance.Format, Country: c.Provenance.Country}
+		c.Provenance = hansa.Provenance{Holder: c.Provenance.Holder, Format: c.Provenance.Format, Country: c.Provenance.Country, Origin: c.Provenance.Origin}
 	}
 	if g.scale != 0 || g.limited && !g.fields.properties {
 		c.Unknown = nil

@@ -89,6 +89,19 @@ func (b *Book) Board(ctx context.Context, giver hansa.PartyID, dataset hansa.Dat
 		string(giver), string(dataset), since.UnixMicro(), BoardMax*10)
 }
 
+// OfFlow lists ladders of a flow that were offered since a time, [BoardMax] at most;
+// more says that there are others.
+func (b *Book) OfFlow(ctx context.Context, flow hansa.FlowID, since time.Time) (list []Rungs, more bool, err error) {
+	if _, err := b.Settle(ctx, flow, askMax); err != nil {
+		return nil, false, err
+	}
+	list, err = b.list(ctx, `flow = ? AND offered >= ? LIMIT ?`, string(flow), since.UnixMicro(), BoardMax+1)
+	if more = len(list) > BoardMax; more {
+		list = list[:BoardMax]
+	}
+	return list, more, err
+}
+
 func (b *Book) list(ctx context.Context, where string, args ...any) (out []Rungs, err error) {
 	err = b.DB.Read(ctx, func(tx hansa.Tx) error {
 		list, err := ladders(tx, where, args...)
@@ -175,7 +188,7 @@ func (l *ladder) facts(tx hansa.Tx, done map[string]bool) (list []Fact, err erro
 		for _, g := range in {
 			f := g.Fact
 			for _, o := range g.Records {
-				if o.Record == l.Record {
+				if o.Record == l.Record && o.Generation == l.Generation {
 					f.Step = g.stepOf(o)
 				}
 			}

@@ -93,9 +93,10 @@ func (l *ladder) await(version int64, silent time.Duration, now time.Time) {
 	}
 }
 
-// offeredIn notes the range that offered l's record, once.
+// offeredIn notes the range that offered l's record, or handed it over, once; of
+// [StepsMax] ranges at most, the others are evidence all the same.
 func (l *ladder) offeredIn(id string) {
-	if !slices.Contains(strings.Fields(l.Offers), id) {
+	if l.Steps <= StepsMax && !slices.Contains(strings.Fields(l.Offers), id) {
 		l.Offers = strings.TrimSpace(l.Offers + " " + id)
 	}
 }

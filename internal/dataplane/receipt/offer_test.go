@@ -103,3 +103,81 @@ func TestOffersKeepTheirOrder(t *testing.T) {
 		}
 	}
 }
+
+// TestFetchedAll holds the quick way of a whole snapshot to the slow one: the same
+// ladders, and one fact that proves each; nobody is called silent in between.
+func TestFetchedAll(t *testing.T) {
+	boards := [2]map[string]string{}
+	for way := range boards {
+		w := newWorld(t)
+		var all []string
+		for i := range 150 {
+			id := fmt.Sprint("r", i)
+			all = append(all, id)
+			w.offer(id, 1, hansa.Insert)
+		}
+		w.now = w.now.Add(10 * time.Second)
+		for range 2 { // the second finds nothing left
+			if way == 0 {
+				w.fetch(all[:140]...)
+			}
+			for _, id := range all[:140] {
+				if way == 1 {
+					w.fetch(id)
+				}
+			}
+		}
+		w.now = w.now.Add(time.Hour)
+		if n, err := w.b.Sweep(t.Context(), w.now); err != nil || n != 10 {
+			t.Errorf("way %d: %d are called silent (%v), want the 10 that were not handed over", way, n, err)
+		}
+		w.offer("r5", 2, hansa.Modify)
+		list, err := w.b.Board(t.Context(), w.flow.From, "d", time.Time{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		boards[way] = map[string]string{}
+		for _, g := range list {
+			boards[way][g.Record] = fmt.Sprint(g.Version, g.Step, g.Evidence, g.Times)
+		}
+		facts, err := w.b.Facts(t.Context(), w.flow.From, "d", "r3")
+		steps := 0
+		for _, f := range facts {
+			if f.Step.Step == hansa.StepFetched && f.Step.Record == "r3" {
+				steps++
+			}
+		}
+		if err != nil || len(facts) != 2 || steps != 1 {
+			t.Errorf("way %d: %d facts, %d of them that r3 was fetched (%v), want 2 and 1", way, len(facts), steps, err)
+		}
+	}
+	for k, v := range boards[1] {
+		if boards[0][k] != v {
+			t.Errorf("%s is %s, want %s", k, boards[0][k], v)
+		}
+	}
+	if len(boards[0]) != 150 {
+		t.Errorf("%d ladders, want 150", len(boards[0]))
+	}
+}
+
+// BenchmarkFetched10000 is how long the writer is held by a first snapshot of a
+// national feed.
+func BenchmarkFetched10000(b *testing.B) {
+	for b.Loop() {
+		b.StopTimer()
+		w := newWorld(b)
+		var recs []*hansa.Record
+		var ids []string
+		for i := range 10_000 {
+			ids = append(ids, fmt.Sprint("r", i))
+			recs = append(recs, &hansa.Record{Kind: hansa.KindSituation, Dataset: "d", ID: ids[i], Version: 1, Situation: &hansa.Situation{Lifecycle: hansa.Active}})
+		}
+		w.must(w.db.Write(b.Context(), func(tx hansa.Tx) error { return w.b.OfferAll(tx, w.flow, recs, time.Minute, w.now) }))
+		if _, err := w.b.Settle(b.Context(), "", 0); err != nil {
+			b.Fatal(err)
+		}
+		b.StartTimer()
+		w.must(w.db.Write(b.Context(), func(tx hansa.Tx) error { return w.b.Fetched(tx, w.flow.ID, ids, true, w.now) }))
+	}
+}

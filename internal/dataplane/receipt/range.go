@@ -24,21 +24,21 @@ const (
 	RangeMax = 1024 // records in one range
 )
 
-// Range is the fact that a run of records was offered on a flow at one time. Its
-// JSON is the sealed fact's doc.
+// Range is the fact that a run of records was offered on a flow, or handed over, at
+// one time. Its JSON is the sealed fact's doc.
 type Range struct {
 	ID       string          `json:"id"`
 	Flow     hansa.FlowID    `json:"flow"`
 	Dataset  hansa.DatasetID `json:"dataset"`
 	Party    hansa.PartyID   `json:"party"` // the receiver
-	Step     hansa.Step      `json:"step"`  // offered
+	Step     hansa.Step      `json:"step"`  // offered or fetched
 	At       time.Time       `json:"at"`
 	Kept     time.Time       `json:"kept"`
 	Evidence hansa.Evidence  `json:"evidence"`
 	Records  []Offered       `json:"records"`
 }
 
-// Offered is one record of a [Range].
+// Offered is one record of a [Range], as it was offered.
 type Offered struct {
 	Record     string     `json:"record"`
 	Version    int64      `json:"version"`
@@ -61,21 +61,51 @@ func unsettled(tx hansa.Tx, flow hansa.FlowID) (bool, error) {
 
 // offerRange keeps the fact that recs were offered.
 func (b *Book) offerRange(tx hansa.Tx, flow *hansa.Flow, recs []*hansa.Record, silent time.Duration, now time.Time) error {
-	g := Range{
-		ID: hansa.NewID(now), Flow: flow.ID, Dataset: recs[0].Dataset, Party: flow.To, Step: hansa.StepOffered,
-		At: now.UTC(), Kept: b.Now().UTC(), Evidence: hansa.EvidenceNode, Records: make([]Offered, len(recs)),
-	}
+	g := Range{Flow: flow.ID, Dataset: recs[0].Dataset, Party: flow.To, Step: hansa.StepOffered, At: now.UTC(), Records: make([]Offered, len(recs))}
 	for i, r := range recs {
 		g.Records[i] = offeredOf(r)
 	}
-	doc, err := json.Marshal(&g, json.Deterministic(true))
+	return b.keepRange(tx, flow.From, &g, silent)
+}
+
+// fetchRange keeps the fact that what list waits for was handed over: a whole
+// snapshot is a few rows, and its ladders climb afterwards.
+func (b *Book) fetchRange(tx hansa.Tx, list []*ladder, at time.Time) error {
+	for part := range slices.Chunk(list, RangeMax) {
+		g := Range{Flow: part[0].Flow, Dataset: part[0].Dataset, Party: part[0].Party, Step: hansa.StepFetched, At: at.UTC(), Records: make([]Offered, len(part))}
+		for i, l := range part {
+			g.Records[i] = Offered{Record: l.Record, Version: l.Version, Generation: l.Generation}
+		}
+		if err := b.keepRange(tx, part[0].Giver, &g, 0); err != nil {
+			return err
+		}
+		for some := range slices.Chunk(part, settleChunk) { // nobody is called silent meanwhile, and the next hand-over does not find them again
+			args := []any{at.UnixMicro(), string(g.Flow)}
+			for i := range settleChunk {
+				args = append(args, some[min(i, len(some)-1)].Record)
+			}
+			if _, err := tx.Exec(fetchedSome, args...); err != nil {
+				return fmt.Errorf("note what was fetched: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+// fetchedSome marks ladders of a chunk of records; of a record one alone is not over.
+var fetchedSome = `UPDATE receipt_ladders SET fetched = ? WHERE ` + toFetchSome
+
+func (b *Book) keepRange(tx hansa.Tx, giver hansa.PartyID, g *Range, silent time.Duration) error {
+	g.Kept, g.Evidence = b.Now().UTC(), hansa.EvidenceNode
+	g.ID = hansa.NewID(g.Kept)
+	doc, err := json.Marshal(g, json.Deterministic(true))
 	if err != nil {
 		return fmt.Errorf("write a range: %w", err)
 	}
 	salt := hansa.NewSalt()
 	leaf := hansa.Leaf(hansa.FactReceipt, salt, doc)
 	_, err = tx.Exec(`INSERT INTO receipt_offers (id, flow, giver, dataset, party, silent, salt, doc, leaf) VALUES (?,?,?,?,?,?,?,?,?)`,
-		g.ID, string(flow.ID), string(flow.From), string(g.Dataset), string(flow.To), silent.Microseconds(), salt[:], doc, leaf[:])
+		g.ID, string(g.Flow), string(giver), string(g.Dataset), string(g.Party), silent.Microseconds(), salt[:], doc, leaf[:])
 	if err != nil {
 		return fmt.Errorf("keep a range: %w", err)
 	}
@@ -178,8 +208,12 @@ func settleNext(tx hansa.Tx, flow hansa.FlowID) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	settle := list[0].settle
+	if list[0].Step == hansa.StepFetched {
+		settle = list[0].settleFetched
+	}
 	for part := range slices.Chunk(list[0].Records, settleChunk) {
-		if err := list[0].settle(tx, part); err != nil {
+		if err := settle(tx, part); err != nil {
 			return false, err
 		}
 	}
@@ -234,6 +268,26 @@ func (g *keptRange) settle(tx hansa.Tx, part []Offered) error {
 	}
 	if _, err := tx.Exec(laddersMany, args...); err != nil {
 		return fmt.Errorf("write ladders: %w", err)
+	}
+	return nil
+}
+
+// settleFetched climbs the ladders that waited when part of g was handed over. One
+// that waits for a later version by now has its own hand-over.
+func (g *keptRange) settleFetched(tx hansa.Tx, part []Offered) error {
+	for _, o := range part {
+		l, err := find(tx, g.Flow, o.Record, o.Generation)
+		if err != nil {
+			return err
+		}
+		if l == nil || l.Fetched != g.At.UnixMicro() || l.Version != o.Version {
+			continue
+		}
+		l.climb(g.stepOf(o))
+		l.offeredIn(g.ID)
+		if err := l.save(tx); err != nil {
+			return err
+		}
 	}
 	return nil
 }

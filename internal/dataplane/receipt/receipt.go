@@ -10,6 +10,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -181,37 +183,73 @@ func (l *ladder) save(tx hansa.Tx) error {
 // versions; whole says that they are all that holds, so that it was told of each
 // end by its absence. Records without a ladder, and repeats, are passed over.
 func (b *Book) Fetched(tx hansa.Tx, flow hansa.FlowID, records []string, whole bool, at time.Time) error {
-	rows, err := tx.Query(`SELECT `+ladderColumns+` FROM receipt_ladders WHERE flow = ? AND fetched = 0 AND over = 0`, string(flow))
-	if err != nil {
-		return fmt.Errorf("read what is to be fetched: %w", err)
-	}
-	defer func() { _ = rows.Close() }() // rows.Err says what went wrong
-	var open []*ladder
-	for rows.Next() {
-		l, err := scanLadder(rows)
-		if err != nil {
-			return fmt.Errorf("read what is to be fetched: %w", err)
-		}
-		open = append(open, l)
-	}
-	if err := rows.Err(); err != nil || len(open) == 0 {
+	open, err := unfetched(tx, flow, records, whole)
+	if err != nil || len(open) == 0 {
 		return err
 	}
 	handed := make(map[string]bool, len(records))
 	for _, id := range records {
 		handed[id] = true
 	}
-	for _, l := range open {
+	open = slices.DeleteFunc(open, func(l *ladder) bool {
 		absent := whole && l.Generation == Ending
-		if handed[l.Record] == absent { // in it while it should be over, or simply not in it
-			continue
-		}
+		return handed[l.Record] == absent // in it while it should be over, or simply not in it
+	})
+	if len(open) >= RangeMin {
+		return b.fetchRange(tx, open, at)
+	}
+	for _, l := range open {
 		l.Fetched = at.UnixMicro()
 		if err := b.add(tx, l, Step{Step: hansa.StepFetched, At: at, Evidence: hansa.EvidenceNode, Version: l.Version}); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+const toFetch = `flow = ? AND fetched = 0 AND over = 0`
+
+var toFetchSome = toFetch + ` AND record IN (?` + strings.Repeat(",?", settleChunk-1) + `)`
+
+// unfetched lists the ladders of flow that wait to be fetched: all, or those of a
+// few records, however many others wait.
+func unfetched(tx hansa.Tx, flow hansa.FlowID, records []string, whole bool) (list []*ladder, err error) {
+	if whole || len(records) > SealMax {
+		return ladders(tx, toFetch, string(flow))
+	}
+	for len(records) > 0 {
+		n := min(len(records), settleChunk)
+		where, args := toFetch+` AND record = ?`, []any{string(flow), records[0]}
+		if n > 1 {
+			where, args = toFetchSome, args[:1]
+			for i := range settleChunk {
+				args = append(args, records[min(i, n-1)])
+			}
+		}
+		some, err := ladders(tx, where, args...)
+		if err != nil {
+			return nil, err
+		}
+		list, records = append(list, some...), records[n:]
+	}
+	return list, nil
+}
+
+// Waits reports whether something that was offered on flow waits to be fetched.
+func (b *Book) Waits(ctx context.Context, flow hansa.FlowID) (waits bool, err error) {
+	err = b.DB.Read(ctx, func(tx hansa.Tx) error {
+		return tx.QueryRow(`SELECT EXISTS (SELECT 1 FROM receipt_ladders WHERE `+toFetch+`)`, string(flow)).Scan(&waits)
+	})
+	return waits, err
+}
+
+// Given reports whether a record was offered on flow and holds there still, or was
+// just said to be over.
+func (b *Book) Given(ctx context.Context, flow hansa.FlowID, record string) (given bool, err error) {
+	err = b.DB.Read(ctx, func(tx hansa.Tx) error {
+		return tx.QueryRow(`SELECT EXISTS (SELECT 1 FROM receipt_ladders WHERE flow = ? AND record = ? AND over = 0)`, string(flow), record).Scan(&given)
+	})
+	return given, err
 }
 
 // add writes a step of l and moves l. A step that is there already is harmless.

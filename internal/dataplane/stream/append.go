@@ -53,6 +53,7 @@ type appending struct {
 	number  int64
 	head    head
 	known   map[string]*present
+	touched []string // the ids in known that are to be written
 	rows    []*row
 	stale   []int64
 	out     []Accepted
@@ -323,18 +324,17 @@ func (a *appending) place(r *hansa.Record, x *row) error {
 			return nil
 		}
 		outcome = Older
-		r.Defects = marked(r.Defects, hansa.Finding{Rule: "VER-02", Severity: hansa.Warning, Field: "/version", Message: "a higher version was there already; this one is kept and does not replace it", Mend: "raise the version with each change"})
+		r.Defects = marked(r.Defects, hansa.Finding{Rule: RuleOlder, Severity: hansa.Warning, Field: "/version", Message: "a higher version was there already; this one is kept and does not replace it", Mend: "raise the version with each change"})
 	}
 	if outcome != Stored {
-		if err := x.defective(r.Defects); err != nil {
-			return err
-		}
+		x.defective(r.Defects)
 		x.leaf = hansa.Leaf(hansa.FactRecord, x.salt, x.doc(a.dataset))
 	}
 	a.head.seq++
 	x.place = a.number<<seqBits | a.head.seq
 	x.prev = k.newest
-	k.newest, k.dirty = x.place, true
+	k.newest = x.place
+	a.touch(x.id, k)
 	if outcome != Older {
 		if k.place != 0 && k.place&seqMask <= a.head.first {
 			a.stale = append(a.stale, k.place) // kept beyond its time, because it showed
@@ -347,6 +347,23 @@ func (a *appending) place(r *hansa.Record, x *row) error {
 	r.Cursor = a.cursorOf(x.place)
 	a.out = append(a.out, Accepted{Outcome: outcome, Cursor: r.Cursor, Record: r})
 	return nil
+}
+
+// IsOlder reports whether r came after a higher version of it: it is kept, and is
+// no news.
+func IsOlder(r *hansa.Record) bool {
+	return slices.ContainsFunc(r.Defects, func(f hansa.Finding) bool { return f.Rule == RuleOlder })
+}
+
+// RuleOlder marks what [IsOlder] finds.
+const RuleOlder hansa.Rule = "VER-02"
+
+// touch notes that what is known of id is to be written.
+func (a *appending) touch(id string, k *present) {
+	if !k.dirty {
+		k.dirty = true
+		a.touched = append(a.touched, id)
+	}
 }
 
 // marked adds a finding to a copy of list, once however often it is tried.
@@ -362,7 +379,8 @@ func (a *appending) replaced(r *hansa.Record) {
 	}
 	for _, id := range r.Situation.Related.Replaces {
 		if k := a.known[id]; k != nil && id != r.ID && k.live {
-			k.live, k.dirty = false, true
+			k.live = false
+			a.touch(id, k)
 		}
 	}
 }
@@ -410,19 +428,36 @@ func (a *appending) unsaved(place int64) *row {
 	return a.rows[place-a.rows[0].place]
 }
 
-var (
-	insertOne  = `INSERT INTO stream_record (` + rowColumns + `) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)`
-	insertMany = insertOne + strings.Repeat(`,(?,?,?,?,?,?,?,?,?,?,?,?,?)`, chunk-1)
-)
+// byRows are the statements that write chunk rows at once, some, and one.
+type byRows [3]string
+
+// some is how many rows a few callers that come together write at once.
+const some = 8
+
+// rowsOf makes the statements of a table's rows.
+func rowsOf(head, row, end string) byRows {
+	return byRows{head + row + strings.Repeat(","+row, chunk-1) + end, head + row + strings.Repeat(","+row, some-1) + end, head + row + end}
+}
+
+// next returns the statement for the first of n rows, and how many it takes.
+func (q *byRows) next(n int) (query string, rows int) {
+	switch {
+	case n >= chunk:
+		return q[0], chunk
+	case n >= some:
+		return q[1], some
+	}
+	return q[2], 1
+}
+
+var inserts = rowsOf(`INSERT INTO stream_record (`+rowColumns+`) VALUES `, `(?,?,?,?,?,?,?,?,?,?,?,?,?)`, ``)
 
 func (a *appending) insert() error {
 	rows := a.rows
+	args := make([]any, 0, min(len(rows), chunk)*13)
 	for len(rows) > 0 {
-		n, query := 1, insertOne
-		if len(rows) >= chunk {
-			n, query = chunk, insertMany
-		}
-		args := make([]any, 0, n*13)
+		query, n := inserts.next(len(rows))
+		args = args[:0]
 		for _, x := range rows[:n] {
 			args = append(args, x.place, x.id, x.version, x.received, string(x.kind), x.body, x.original, x.mime, x.defects, x.digest[:], x.salt[:], x.leaf[:], x.prev)
 		}
@@ -434,44 +469,28 @@ func (a *appending) insert() error {
 	return nil
 }
 
-const showEnd = ` ON CONFLICT (number, id) DO UPDATE SET version = excluded.version, place = excluded.place, newest = excluded.newest, digest = excluded.digest, live = excluded.live`
-
-var (
-	showOne  = `INSERT INTO stream_present (number, id, version, place, newest, digest, live) VALUES (?,?,?,?,?,?,?)` + showEnd
-	showMany = `INSERT INTO stream_present (number, id, version, place, newest, digest, live) VALUES (?,?,?,?,?,?,?)` + strings.Repeat(`,(?,?,?,?,?,?,?)`, chunk-1) + showEnd
-)
+var shows = rowsOf(`INSERT INTO stream_present (number, id, version, place, newest, digest, live) VALUES `, `(?,?,?,?,?,?,?)`,
+	` ON CONFLICT (number, id) DO UPDATE SET version = excluded.version, place = excluded.place, newest = excluded.newest, digest = excluded.digest, live = excluded.live`)
 
 // show writes the present state of the ids that changed.
 func (a *appending) show() error {
-	args := make([]any, 0, chunk*7)
-	flush := func() error {
-		for len(args) > 0 {
-			n, query := 7, showOne
-			if len(args) == chunk*7 {
-				n, query = chunk*7, showMany
+	ids := a.touched
+	slices.Sort(ids) // neighbours in the tree are written one after another
+	args := make([]any, 0, min(len(ids), chunk)*7)
+	for len(ids) > 0 {
+		query, n := shows.next(len(ids))
+		args = args[:0]
+		for _, id := range ids[:n] {
+			k, live := a.known[id], 0
+			if k.live {
+				live = 1
 			}
-			if _, err := a.tx.Exec(query, args[:n]...); err != nil {
-				return err
-			}
-			args = args[n:]
+			args = append(args, a.number, id, k.version, k.place, k.newest, k.digest, live)
 		}
-		args = make([]any, 0, chunk*7)
-		return nil
+		if _, err := a.tx.Exec(query, args...); err != nil {
+			return err
+		}
+		ids = ids[n:]
 	}
-	for id, k := range a.known {
-		if !k.dirty {
-			continue
-		}
-		live := 0
-		if k.live {
-			live = 1
-		}
-		args = append(args, a.number, id, k.version, k.place, k.newest, k.digest, live)
-		if len(args) == chunk*7 {
-			if err := flush(); err != nil {
-				return err
-			}
-		}
-	}
-	return flush()
+	return nil
 }

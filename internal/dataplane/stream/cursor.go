@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
@@ -38,35 +39,71 @@ func (s *Stream) seq(dataset hansa.DatasetID, c hansa.Cursor, d *head) (int64, e
 	if c == "" {
 		return d.first, nil
 	}
-	bad := hansa.Fielded("since", "%q is no cursor of this dataset", string(c[:min(len(c), cursorBytesMax)]))
+	seq, present, err := s.decode(dataset, c)
+	switch {
+	case err != nil:
+		return 0, err
+	case !present:
+		return 0, s.gone(dataset, min(seq, d.base), "the exchange was restored from a backup after this cursor was given")
+	case seq < d.first:
+		return 0, s.gone(dataset, d.first, "records after this cursor are no longer kept; read the snapshot for the present state")
+	case seq > d.seq:
+		return 0, notOurs(c)
+	}
+	return seq, nil
+}
+
+// decode reads the sequence number of a cursor, and whether it was given in the
+// present epoch.
+func (s *Stream) decode(dataset hansa.DatasetID, c hansa.Cursor) (seq int64, present bool, err error) {
 	if len(c) > cursorBytesMax {
-		return 0, bad
+		return 0, false, notOurs(c)
 	}
 	b, err := base64.RawURLEncoding.Strict().DecodeString(string(c))
 	if err != nil || len(b) < 1 || b[0] != cursorVersion {
-		return 0, bad
+		return 0, false, notOurs(c)
 	}
 	epoch, n := binary.Uvarint(b[1:])
 	if n <= 0 || len(b) < 1+n+8 {
-		return 0, bad
+		return 0, false, notOurs(c)
 	}
 	b = b[1+n:]
 	u, m := binary.Uvarint(b[8:])
 	if m <= 0 || m != len(b)-8 || u > seqMask || !slices.Equal(b[4:8], short(string(dataset))) {
-		return 0, bad
+		return 0, false, notOurs(c)
 	}
-	seq := int64(u)
-	if epoch != uint64(s.epoch.Number) || //nolint:gosec // counts from 1
-		!slices.Equal(b[:4], short(s.epoch.ID)) {
-		return 0, s.gone(dataset, min(seq, d.base), "the exchange was restored from a backup after this cursor was given")
+	return int64(u), epoch == uint64(s.epoch.Number) && slices.Equal(b[:4], short(s.epoch.ID)), nil //nolint:gosec // counts from 1
+}
+
+func notOurs(c hansa.Cursor) error {
+	return hansa.Fielded("since", "%q is no cursor of this dataset", string(c[:min(len(c), cursorBytesMax)]))
+}
+
+// Resume returns from where a reader that has come to c goes on: after a restore
+// from the same place in the new epoch, or from where the backup ends; from before
+// what is kept from its beginning, and then lost is true.
+func (p *Party) Resume(ctx context.Context, dataset hansa.DatasetID, c hansa.Cursor) (to hansa.Cursor, lost bool, err error) {
+	mem, err := p.set(dataset)
+	if err != nil {
+		return "", false, err
 	}
-	if seq < d.first {
-		return 0, s.gone(dataset, d.first, "records after this cursor are no longer kept; read the snapshot for the present state")
-	}
-	if seq > d.seq {
-		return 0, bad
-	}
-	return seq, nil
+	err = p.stream.cfg.DB.Read(ctx, func(tx hansa.Tx) error {
+		h, _, err := p.head(tx, mem, dataset)
+		if err != nil {
+			return err
+		}
+		seq, present, err := p.stream.decode(dataset, c)
+		if err != nil {
+			return err
+		}
+		if !present {
+			seq = min(seq, h.base)
+		}
+		lost = seq < h.first
+		to = p.stream.cursor(dataset, max(seq, h.first))
+		return nil
+	})
+	return to, lost, err
 }
 
 func (s *Stream) gone(dataset hansa.DatasetID, resume int64, why string) error {

@@ -183,20 +183,7 @@ func (p *Party) Erase(ctx context.Context, dataset hansa.DatasetID, id string, t
 			if x.erased {
 				continue
 			}
-			batch, position, err := batchOf(tx, number, x.place&seqMask)
-			if err != nil {
-				return err
-			}
-			if batch == "" {
-				return hansa.Errorf(hansa.Conflict, "a version of %q is not sealed yet", id).WithHint("try again in a second")
-			}
-			if err := tell(tx, batch, position); err != nil {
-				return err
-			}
-			if _, err := tx.Exec(`UPDATE stream_record SET body = NULL, original = NULL, defects = NULL, salt = NULL WHERE place = ?`, x.place); err != nil {
-				return err
-			}
-			if _, err := tx.Exec(`UPDATE stream_dataset SET bytes = bytes - ? WHERE number = ?`, len(x.body)+len(x.original), number); err != nil {
+			if err := eraseRow(tx, number, x, tell); err != nil {
 				return err
 			}
 			n++

@@ -5,12 +5,13 @@ import (
 	"errors"
 	"iter"
 	"slices"
+	"strings"
 
 	"github.com/hansa-exchange/hansa"
 )
 
-// Changed returns the channel that the dataset's next append closes. Take it
-// before reading, and nothing is missed.
+// Changed returns the channel that the dataset's next append closes, or the next
+// [Party.Wake]. Take it before reading, and nothing is missed.
 func (p *Party) Changed(dataset hansa.DatasetID) <-chan struct{} {
 	mem, err := p.set(dataset)
 	if err != nil {
@@ -19,6 +20,19 @@ func (p *Party) Changed(dataset hansa.DatasetID) <-chan struct{} {
 	mem.mu.Lock()
 	defer mem.mu.Unlock()
 	return mem.changed
+}
+
+// Wake wakes who waits for the dataset though nothing was appended: what a reader may
+// see of it has changed.
+func (p *Party) Wake(dataset hansa.DatasetID) {
+	mem, err := p.set(dataset)
+	if err != nil {
+		return // nobody can wait for it
+	}
+	mem.mu.Lock()
+	defer mem.mu.Unlock()
+	close(mem.changed)
+	mem.changed = make(chan struct{})
 }
 
 // Read returns up to limit records after since, in order of arrival, and the
@@ -196,6 +210,89 @@ func (p *Party) Get(ctx context.Context, dataset hansa.DatasetID, id string) (*h
 // History returns the versions of a record, the newest arrival first.
 func (p *Party) History(ctx context.Context, dataset hansa.DatasetID, id string) ([]*hansa.Record, error) {
 	return p.versions(ctx, dataset, id, `newest`, historyMax)
+}
+
+// beforeMany is the statement for a whole chunk; a shorter run repeats its last place.
+var beforeMany = `SELECT place, prev FROM stream_record WHERE prev <> 0 AND place IN (?` + strings.Repeat(",?", chunk-1) + `)`
+
+// Before finds what showed before each of recs came, by their cursors: nil where
+// that is no longer kept; what was the first of its record is not there.
+func (p *Party) Before(ctx context.Context, dataset hansa.DatasetID, recs []*hansa.Record) (out map[hansa.Cursor]*hansa.Record, err error) {
+	mem, err := p.set(dataset)
+	if err != nil || len(recs) == 0 {
+		return nil, err
+	}
+	err = p.stream.cfg.DB.Read(ctx, func(tx hansa.Tx) error {
+		out = map[hansa.Cursor]*hansa.Record{}
+		number, err := p.number(tx, mem, dataset)
+		if err != nil || number == 0 {
+			return err
+		}
+		for run := range slices.Chunk(recs, chunk) {
+			later, err := p.later(tx, dataset, number, run)
+			if err != nil {
+				return err
+			}
+			for c, at := range later {
+				if out[c], err = p.shown(tx, dataset, number, at); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	return out, err
+}
+
+// later finds, of a chunk of records, the place of the version before each.
+func (p *Party) later(tx hansa.Tx, dataset hansa.DatasetID, number int64, run []*hansa.Record) (map[hansa.Cursor]int64, error) {
+	args, cursors := make([]any, 0, chunk), make(map[int64]hansa.Cursor, len(run))
+	for i := range chunk {
+		r := run[min(i, len(run)-1)]
+		seq, _, err := p.stream.decode(dataset, r.Cursor)
+		if err != nil {
+			return nil, err
+		}
+		cursors[number<<seqBits|seq] = r.Cursor
+		args = append(args, number<<seqBits|seq)
+	}
+	rows, err := tx.Query(beforeMany, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close() //nolint:errcheck // rows.Err says what went wrong
+	out := map[hansa.Cursor]int64{}
+	for rows.Next() {
+		var place, prev int64
+		if err := rows.Scan(&place, &prev); err != nil {
+			return nil, err
+		}
+		out[cursors[place]] = prev
+	}
+	return out, rows.Err()
+}
+
+// shown follows a chain back from a place to what did not come late; nil when it
+// is trimmed or erased.
+func (p *Party) shown(tx hansa.Tx, dataset hansa.DatasetID, number, at int64) (*hansa.Record, error) {
+	for range historyMax {
+		if at == 0 {
+			break
+		}
+		x, err := p.rowAt(tx, at)
+		if err != nil || x == nil || x.erased {
+			return nil, err
+		}
+		r, err := p.stream.record(dataset, number, x)
+		if err != nil {
+			return nil, err
+		}
+		if !IsOlder(r) {
+			return r, nil
+		}
+		at = x.prev
+	}
+	return nil, nil //nolint:nilnil // none is an answer
 }
 
 // versions follows a record's chain back from where the present state points.

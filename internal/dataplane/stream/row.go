@@ -57,18 +57,16 @@ func (s *Stream) pack(r *hansa.Record) (*row, error) {
 	} else {
 		x.digest = sha256.Sum256(x.body)
 	}
-	return x, x.defective(r.Defects)
+	x.defective(r.Defects)
+	return x, nil
 }
 
 // defective sets the defects that are kept with the row.
-func (x *row) defective(list []hansa.Finding) error {
+func (x *row) defective(list []hansa.Finding) {
 	x.defects = nil
-	if len(list) == 0 {
-		return nil
+	if len(list) > 0 {
+		x.defects = hansa.AppendFindings(make([]byte, 0, 192*len(list)), list)
 	}
-	var err error
-	x.defects, err = json.Marshal(list, json.Deterministic(true))
-	return err
 }
 
 // doc is the fact that the row's leaf commits to: who, which version, when, and

@@ -348,17 +348,23 @@ func TestTrimKeepsThePresent(t *testing.T) {
 	if n, err := p.Trim(t.Context(), data, stream.Keep{AgeMax: 5 * time.Hour}, now); err != nil || n == 0 {
 		t.Errorf("trimmed %d (%v), want some", n, err)
 	}
-	present, _, err := p.Present(t.Context(), data, false)
+	present, at, err := p.Present(t.Context(), data, false)
 	if err != nil || len(present) != 2 {
 		t.Errorf("%d present after the trim (%v), want 2", len(present), err)
 	}
 	fresh := open2(t, b)
-	_, _, err = fresh.Of(city).Read(t.Context(), data, old, 10)
-	if hansa.Public(err).Code != hansa.CodeGone {
+	_, _, gone := fresh.Of(city).Read(t.Context(), data, old, 10)
+	if err = gone; hansa.Public(err).Code != hansa.CodeGone {
 		t.Errorf("a trimmed cursor got %v, want gone", err)
 	}
 	if _, _, err := fresh.Of(city).Read(t.Context(), data, hansa.Cursor(hansa.Public(err).Field), 10); err != nil {
 		t.Errorf("the place to resume: %v", err)
+	}
+	if to, lost, err := fresh.Of(city).Resume(t.Context(), data, old); err != nil || !lost || string(to) != hansa.Public(gone).Field {
+		t.Errorf("resumed at %q, lost %v (%v), want what the refusal says, and lost", to, lost, err)
+	}
+	if to, lost, err := fresh.Of(city).Resume(t.Context(), data, at); err != nil || lost || to != at {
+		t.Errorf("resumed at %q, lost %v (%v), want the cursor that holds", to, lost, err)
 	}
 }
 
@@ -409,6 +415,9 @@ func TestLostEpoch(t *testing.T) {
 	}
 	if _, err := r.s.Of(city).Append(t.Context(), data, []*hansa.Record{record("c", 1, "x")}); err != nil {
 		t.Fatal(err)
+	}
+	if to, lost, err := r.s.Of(city).Resume(t.Context(), data, out[0].Cursor); err != nil || lost || string(to) != e.Field {
+		t.Errorf("resumed at %q, lost %v (%v), want %s and nothing lost", to, lost, err, e.Field)
 	}
 	recs, _, err := r.s.Of(city).Read(t.Context(), data, hansa.Cursor(e.Field), 10)
 	if err != nil || len(recs) != 1 || recs[0].ID != "c" {

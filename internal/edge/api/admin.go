@@ -107,6 +107,13 @@ type DatasetOrder struct {
 	Holder   string            `json:"holder,omitempty"`
 	AgeMax   hansa.Duration    `json:"ageMax,omitzero"`
 	BytesMax int64             `json:"bytesMax,omitzero"`
+	// What a catalogue says of it besides; see [hansa.Dataset].
+	Description map[string]string `json:"description,omitempty"`
+	Themes      []string          `json:"themes,omitempty"`
+	Coverage    string            `json:"coverage,omitempty"`
+	HighValue   string            `json:"highValue,omitempty"`
+	Contact     string            `json:"contact,omitempty"`
+	Relays      []string          `json:"relays,omitempty"` // what a hub gathers in it
 }
 
 // FlowOrder asks for a flow from the caller's party, or changes the one of that name.

@@ -28,6 +28,8 @@ type Config struct {
 	Data          Data
 	Intake        Intake
 	Subscriptions Subscriptions
+	Open          Open
+	Own           Own
 	Receipts      Receipts
 	Desk          Desk
 	Roads         Roads
@@ -35,7 +37,17 @@ type Config struct {
 	Operator      Operator
 	Admin         Admin
 	Invitations   Invitations
+	Deals         Deals
+	Accords       Accords
+	Register      Register
+	Adoptions     Adoptions
+	Asks          Asks
+	Reviews       Reviews
+	Offers        Offers
 	People        People
+	Keyring       Keyring
+	Peers         Peers
+	Trials        Trials
 	Formats       []FormatInfo
 	Version       string
 	Schemas       map[string][]byte // by file name, served under /schemas/
@@ -87,10 +99,19 @@ type Param struct {
 func (a *API) Endpoints() []Endpoint {
 	all := a.dataEndpoints()
 	all = append(all, a.deskEndpoints()...)
+	all = append(all, a.dealEndpoints()...)
+	all = append(all, a.accordEndpoints()...)
+	all = append(all, a.registerEndpoints()...)
+	all = append(all, a.adoptEndpoints()...)
+	all = append(all, a.askEndpoints()...)
+	all = append(all, a.reviewEndpoints()...)
 	all = append(all, a.roadEndpoints()...)
 	all = append(all, a.adminEndpoints()...)
 	all = append(all, a.userEndpoints()...)
+	all = append(all, a.connectEndpoints()...)
 	all = append(all, a.inviteEndpoints()...)
+	all = append(all, a.offerEndpoints()...)
 	all = append(all, a.evidenceEndpoints()...)
+	all = append(all, a.openDataEndpoints()...)
 	return append(all, a.openEndpoints()...)
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,7 +15,12 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/hansa-exchange/hansa"
+	"github.com/hansa-exchange/hansa/internal/base/words"
 )
+
+// ZoneHeader names the time zone of the caller's party (IANA) in answers under /api,
+// so that who shows their times can write them by the city's clock.
+const ZoneHeader = "Hansa-Zone"
 
 // ErrorBody is the error document, under the member "error".
 type ErrorBody struct {
@@ -54,10 +60,24 @@ func WriteError(w http.ResponseWriter, err error, requestID string) {
 
 // writeJSON answers v as JSON.
 func writeJSON(w http.ResponseWriter, status int, v any) {
-	b, err := json.Marshal(v, json.Deterministic(true), jsontext.EscapeForHTML(true))
-	if err != nil {
+	b := marshal(v)
+	if b == nil {
 		status, b = http.StatusInternalServerError, []byte(`{"error":{"kind":"internal","code":"internal","message":"the answer could not be written"}}`)
 	}
+	writeBytes(w, status, b)
+}
+
+// marshal returns v as JSON that may stand in HTML; nil when it cannot be said.
+func marshal(v any) []byte {
+	b, err := json.Marshal(v, json.Deterministic(true), jsontext.EscapeForHTML(true))
+	if err != nil {
+		return nil
+	}
+	return b
+}
+
+// writeBytes answers JSON that is made already.
+func writeBytes(w http.ResponseWriter, status int, b []byte) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Length", strconv.Itoa(len(b)+1))
 	w.WriteHeader(status)
@@ -113,14 +133,9 @@ func depth(b []byte) error {
 
 // jsonError turns a decoder's error into one that names the place and the rule.
 func jsonError(err error) error {
-	e := hansa.Errorf(hansa.Invalid, "the JSON cannot be read: %w", err).With(hansa.CodeSyntax)
-	text := err.Error()
-	if _, after, ok := strings.Cut(text, "within \""); ok {
-		if p, _, ok := strings.Cut(after, `"`); ok {
-			e = e.At(p)
-		}
-	}
-	return e
+	e := hansa.Errorf(hansa.Invalid, "the JSON cannot be read: %s", words.Misread(err)).With(hansa.CodeSyntax)
+	e.Err = err
+	return e.At(words.MisreadAt(err))
 }
 
 func tooLarge(err error) error {
@@ -157,6 +172,19 @@ func wait(r *http.Request) (time.Duration, error) {
 		return 0, hansa.Fielded("?wait", "wait is 0 to %d seconds, not %q", int(WaitMax/time.Second), s)
 	}
 	return time.Duration(n) * time.Second, nil
+}
+
+// oneOf refuses a query parameter that is none of all; one that is left out asks nothing.
+func oneOf[T ~string](r *http.Request, name string, all []T) error {
+	s := r.URL.Query().Get(name)
+	if s == "" || slices.Contains(all, T(s)) {
+		return nil
+	}
+	names := make([]string, 0, len(all))
+	for _, x := range all {
+		names = append(names, string(x))
+	}
+	return hansa.Errorf(hansa.Invalid, "%s is one of %s, not %.40q", name, strings.Join(names, ", "), s).At("?" + name)
 }
 
 // text reads a query parameter of bounded length.

@@ -77,6 +77,7 @@ func (a *API) deskEndpoints() []Endpoint {
 		{Route: api("GET", "/closures", "node", "list closures with their ladders", hansa.RightControl, 0), Serve: a.closures, Out: ClosuresBody{}, Query: []Param{{Name: "ended", What: "true lists ended and withdrawn ones too.", Example: "true"}}},
 		{Route: api("GET", "/closures/{closure}", "closure", "show a closure with its ladders", hansa.RightControl, 0), Serve: a.closure, Out: Closure{}},
 		{Route: watch, Serve: a.watch, Out: Closure{}},
+		change("begin", "say that a planned closure has begun"), change("correct", "put right the part, cause, start, end or sentence of a closure"),
 		change("reopen", "reopen a closed place"), change("extend", "move a closure's planned end"),
 		change("repaired", "say that the cause is gone; the road stays closed"), change("withdraw", "withdraw a closure that should not have been said"),
 		{

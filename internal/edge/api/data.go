@@ -58,6 +58,7 @@ func (a *API) dataEndpoints() []Endpoint {
 		{Route: body(route("POST", "/subscriptions/{subscription}/rotate", "give a webhook a new key; the old one signs beside it for a day", hansa.RightRead), 1<<10), Serve: a.rotateSubscription, Out: Rotated{}},
 		{Route: body(route("POST", "/receipts", "say what became of records", hansa.RightReceipt), 1<<20), Serve: a.receipts, In: ReceiptsBody{}, Out: ReceiptsAnswer{}},
 		{Route: hansa.Route{Method: "POST", Pattern: "/data/v1/datasets/{dataset}/records", Right: hansa.RightPublish, Object: "dataset", Action: "publish records into a dataset", BodyMax: BodyBytesMax}, Serve: a.publish, Out: PublishAnswer{}},
+		a.ownEndpoint(),
 	}
 }
 
@@ -72,11 +73,6 @@ type RecordsBody struct {
 type EventBody struct {
 	Event
 	Data any `json:"data,omitempty"`
-}
-
-// SubscriptionsBody lists webhooks.
-type SubscriptionsBody struct {
-	Subscriptions []Subscription `json:"subscriptions"`
 }
 
 // ReceiptsBody is one post of receipts; a single receipt may also stand alone.
@@ -126,8 +122,9 @@ func (a *API) snapshotAs(w http.ResponseWriter, r *http.Request, by hansa.Actor)
 }
 
 func (a *API) sendSnapshot(w http.ResponseWriter, r *http.Request, q Ask) error {
-	q.Has = func(etag string) bool {
-		return r.Method == http.MethodHead || etagMatches(r.Header.Get("If-None-Match"), etag)
+	q.Has = func(etag string) (spared, holds bool) {
+		have := r.Header.Get("If-None-Match")
+		return r.Method == http.MethodHead || etagMatches(have, etag), r.Method != http.MethodHead && strings.Contains(have, etag)
 	}
 	ans, err := a.Data.Snapshot(r.Context(), q)
 	if err != nil {
@@ -138,6 +135,10 @@ func (a *API) sendSnapshot(w http.ResponseWriter, r *http.Request, q Ask) error 
 	h.Set("ETag", ans.ETag)
 	h.Set("Vary", "Accept, Hansa-Purpose, Authorization")
 	h.Set("Cache-Control", "private, no-cache")
+	if q.Actor.Party == hansa.PublicParty { // all get the same
+		h.Set("Vary", "Hansa-Purpose")
+		h.Set("Cache-Control", "public, no-cache")
+	}
 	h.Set("Hansa-Cursor", string(ans.Cursor))
 	if n := len(ans.Losses); n > 0 {
 		h.Set("Hansa-Losses", strconv.Itoa(n))
@@ -247,10 +248,7 @@ func (a *API) records(w http.ResponseWriter, r *http.Request, by hansa.Actor) er
 	if err != nil {
 		return err
 	}
-	body := RecordsBody{Records: make([]EventBody, 0, len(page.Events)), Next: page.Next, More: page.More}
-	for _, e := range page.Events {
-		body.Records = append(body.Records, EventBody{Event: e, Data: inline(e)})
-	}
+	body := recordsBody(&page)
 	copyHeader(w.Header(), page.Header)
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s %s %s %s %d", q.Flow, q.Format, q.Purpose, page.Next, len(page.Events)))
 	tag := `"` + hex.EncodeToString(sum[:16]) + `"`
@@ -348,68 +346,6 @@ func appendSSE(b []byte, e *Event) []byte {
 	return append(b, "\n\n"...)
 }
 
-func (a *API) subscribe(w http.ResponseWriter, r *http.Request, by hansa.Actor) error {
-	var in Subscribe
-	if err := readJSON(r, &in); err != nil {
-		return err
-	}
-	q := ask(r, by)
-	if in.Purpose != "" {
-		q.Purpose = in.Purpose
-	}
-	q.Format = in.Format
-	if q.Format == "" {
-		q.Format = "record"
-	}
-	s, err := a.Subscriptions.Subscribe(r.Context(), q, in)
-	if err != nil {
-		return err
-	}
-	w.Header().Set("Location", r.URL.Path+"/"+s.ID)
-	writeJSON(w, http.StatusCreated, s)
-	return nil
-}
-
-func (a *API) subscriptions(w http.ResponseWriter, r *http.Request, by hansa.Actor) error {
-	list, err := a.Subscriptions.Subscriptions(r.Context(), by, hansa.FlowID(r.PathValue("flow")))
-	if err != nil {
-		return err
-	}
-	writeJSON(w, http.StatusOK, SubscriptionsBody{Subscriptions: list})
-	return nil
-}
-
-func (a *API) unsubscribe(w http.ResponseWriter, r *http.Request, by hansa.Actor) error {
-	if err := a.Subscriptions.Unsubscribe(r.Context(), by, hansa.FlowID(r.PathValue("flow")), r.PathValue("subscription")); err != nil {
-		return err
-	}
-	w.WriteHeader(http.StatusNoContent)
-	return nil
-}
-
-func (a *API) testSubscription(w http.ResponseWriter, r *http.Request, by hansa.Actor) error {
-	t, err := a.Subscriptions.TestSubscription(r.Context(), by, hansa.FlowID(r.PathValue("flow")), r.PathValue("subscription"))
-	if err != nil {
-		return err
-	}
-	writeJSON(w, http.StatusOK, t)
-	return nil
-}
-
-// Rotated is a webhook's new key: what to check with, or the shared secret, shown once.
-type Rotated struct {
-	Key string `json:"key"`
-}
-
-func (a *API) rotateSubscription(w http.ResponseWriter, r *http.Request, by hansa.Actor) error {
-	key, err := a.Subscriptions.RotateSubscription(r.Context(), by, hansa.FlowID(r.PathValue("flow")), r.PathValue("subscription"))
-	if err != nil {
-		return err
-	}
-	writeJSON(w, http.StatusOK, Rotated{Key: key})
-	return nil
-}
-
 // receipts takes {"receipts": [...]}, or one receipt alone. The bytes of each
 // receipt are kept as they came, for signatures are checked over them.
 func (a *API) receipts(w http.ResponseWriter, r *http.Request, by hansa.Actor) error {
@@ -466,6 +402,51 @@ func (a *API) publish(w http.ResponseWriter, r *http.Request, by hansa.Actor) er
 	if ans.Accepted == 0 && ans.Refused > 0 {
 		status = http.StatusUnprocessableEntity
 	}
-	writeJSON(w, status, ans)
+	writeBytes(w, status, ans.appendJSON(make([]byte, 0, ans.size())))
 	return nil
+}
+
+// size is about how long the answer is.
+func (p *PublishAnswer) size() int {
+	n := 256
+	for i := range p.Records {
+		n += 128 + len(p.Records[i].ID)
+		for j := range p.Records[i].Findings {
+			f := &p.Records[i].Findings[j]
+			n += 80 + len(f.Field) + len(f.Value) + len(f.Message) + len(f.Mend)
+		}
+	}
+	return n
+}
+
+// appendJSON is the answer as JSON: of a batch it is as long as the batch.
+func (p *PublishAnswer) appendJSON(b []byte) []byte {
+	b = strconv.AppendInt(append(b, `{"accepted":`...), int64(p.Accepted), 10)
+	b = strconv.AppendInt(append(b, `,"refused":`...), int64(p.Refused), 10)
+	b = append(b, `,"records":[`...)
+	for i := range p.Records {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = p.Records[i].appendJSON(b)
+	}
+	return append(b, `]}`...)
+}
+
+func (a *Accepted) appendJSON(b []byte) []byte {
+	b = strconv.AppendInt(append(b, `{"line":`...), int64(a.Line), 10)
+	if a.ID != "" {
+		b = hansa.AppendJSONString(append(b, `,"id":`...), a.ID)
+	}
+	b = hansa.AppendJSONString(append(b, `,"outcome":`...), a.Outcome)
+	if a.Cursor != "" {
+		b = hansa.AppendJSONString(append(b, `,"cursor":`...), string(a.Cursor))
+	}
+	if len(a.Findings) > 0 {
+		b = hansa.AppendFindings(append(b, `,"findings":`...), a.Findings)
+	}
+	if a.Error != nil {
+		b = append(append(b, `,"error":`...), marshal(a.Error)...)
+	}
+	return append(b, '}')
 }

@@ -38,6 +38,11 @@ type ChangeOrder struct {
 	EndKind string     `json:"endKind,omitempty"`
 	Text    string     `json:"text,omitempty"`
 	Lang    string     `json:"lang,omitempty"`
+	// What follows is for a correction; what is left out stays as it was.
+	Place   string     `json:"place,omitempty"`   // another part of the same place, by id or name
+	Heading string     `json:"heading,omitempty"` // or by its direction or tube
+	Reason  string     `json:"reason,omitempty"`
+	From    *time.Time `json:"from,omitempty"` // the planned start; of one in force, when it began
 }
 
 // Closure is one situation with where it stands at each receiver.
@@ -81,7 +86,7 @@ type Rung struct {
 // Desk is what a controller does and sees.
 type Desk interface { //nolint:interfacebloat // one desk, six acts of one person
 	Close(ctx context.Context, by hansa.Actor, order CloseOrder) (Closure, error)
-	// Change applies what: extend, reopen, repaired, withdraw.
+	// Change applies what: begin, correct, extend, reopen, repaired, withdraw.
 	Change(ctx context.Context, by hansa.Actor, id, what string, order ChangeOrder) (Closure, error)
 	Closures(ctx context.Context, by hansa.Actor, ended bool) ([]Closure, error)
 	Closure(ctx context.Context, by hansa.Actor, id string) (Closure, error)
@@ -142,6 +147,8 @@ type Explained struct {
 	Rule    hansa.Rule    `json:"rule"`
 	Why     []Reason      `json:"why"`
 	Formats []FormatSays  `json:"formats"`
+	// Policy is what it stands on, where that is an agreement between connectors.
+	Policy *PolicyExplained `json:"policy,omitempty"`
 }
 
 // Reason is one term of a flow and whether the record meets it.
@@ -181,6 +188,9 @@ type FlowInfo struct {
 	DatasetName string `json:"datasetName"`
 	FromTitle   string `json:"fromTitle"`
 	ToTitle     string `json:"toTitle"`
+	// WithoutAccord says that no accord is its basis: it was there before, or a
+	// connector that knows none agreed on it.
+	WithoutAccord bool `json:"withoutAccord,omitzero"`
 }
 
 // Operator is what the operator of a node does, and what parties may see of it.
@@ -215,10 +225,17 @@ type Evidence interface {
 	Checkpoint(ctx context.Context) ([]byte, error)
 	Tile(ctx context.Context, path string) ([]byte, error)
 	Entries(ctx context.Context, by hansa.Actor, from, limit int64) ([]Entry, error)
-	// Proof bundles what can be proved of one record: content, versions, ladder, hand-overs.
-	Proof(ctx context.Context, by hansa.Actor, dataset, record string, since []byte) ([]byte, error)
+	Proofs
 	// Key returns the node's verifier key (note vkey line).
 	Key() string
+}
+
+// Proofs are bundles that are checked without the node.
+type Proofs interface {
+	// Proof bundles what can be proved of one record: content, versions, ladder, hand-overs.
+	Proof(ctx context.Context, by hansa.Actor, dataset, record string, since []byte) ([]byte, error)
+	// AccordProof bundles an accord: every entry, text and signature.
+	AccordProof(ctx context.Context, by hansa.Actor, accord string, since []byte) ([]byte, error)
 }
 
 // Entry is one entry of the journal that concerns the caller.

@@ -20,11 +20,11 @@ type KeyBody struct {
 
 func (a *API) evidenceEndpoints() []Endpoint {
 	proof := hansa.Route{Method: "POST", Pattern: "/api/v1/proofs/{dataset}/{record}", Right: hansa.RightRead, Object: "record", Action: "bundle the proof of a record", BodyMax: 64 << 10}
+	ofAccord := hansa.Route{Method: "POST", Pattern: "/api/v1/accords/{accord}/proof", Right: hansa.RightRead, Object: "accord", Action: "bundle the proof of an accord", BodyMax: 64 << 10}
+	since := []Param{{Name: "(body)", In: "header", What: "An earlier checkpoint may be sent as text/plain; the bundle then proves that the journal has only grown since."}}
 	return []Endpoint{
-		{
-			Route: proof, Serve: a.proof, Media: []string{"application/vnd.hansa.proof+json"},
-			Query: []Param{{Name: "(body)", In: "header", What: "An earlier checkpoint may be sent as text/plain; the bundle then proves that the journal has only grown since."}},
-		},
+		{Route: proof, Serve: a.proof, Media: []string{proofMedia}, Query: since},
+		{Route: ofAccord, Serve: a.accordProof, Media: []string{proofMedia}, Query: since},
 		{
 			Route: hansa.Route{Method: "GET", Pattern: "/api/v1/journal/entries", Right: hansa.RightRead, Object: "node", Action: "list the journal entries that concern the caller"}, Serve: a.entries, Out: EntriesBody{},
 			Query: []Param{{Name: "from", What: "First index.", Example: "1"}, {Name: "limit", What: "1 to 1000.", Example: "200"}},
@@ -44,10 +44,30 @@ func (a *API) proof(w http.ResponseWriter, r *http.Request, by hansa.Actor) erro
 	if err != nil {
 		return err
 	}
-	w.Header().Set("Content-Type", "application/vnd.hansa.proof+json")
+	writeProof(w, b)
+	return nil
+}
+
+func (a *API) accordProof(w http.ResponseWriter, r *http.Request, by hansa.Actor) error {
+	since, err := io.ReadAll(r.Body)
+	if err != nil {
+		return tooLarge(err)
+	}
+	b, err := a.Evidence.AccordProof(r.Context(), by, r.PathValue("accord"), since)
+	if err != nil {
+		return err
+	}
+	writeProof(w, b)
+	return nil
+}
+
+// proofMedia is the media type of a proof bundle.
+const proofMedia = "application/vnd.hansa.proof+json"
+
+func writeProof(w http.ResponseWriter, b []byte) {
+	w.Header().Set("Content-Type", proofMedia)
 	w.Header().Set("Cache-Control", "no-store")
 	_, _ = w.Write(b)
-	return nil
 }
 
 func (a *API) entries(w http.ResponseWriter, r *http.Request, by hansa.Actor) error {

@@ -13,11 +13,16 @@ import (
 type InvitationOrder struct {
 	Party   string  `json:"party,omitempty"` // who asks, by name; the caller's own when empty
 	For     string  `json:"for"`             // the organisation that is asked, as people read it
-	Gives   []Given `json:"gives"`           // what they get
+	Gives   []Given `json:"gives,omitempty"` // what they get; where an accord is proposed, that says it
 	Wants   string  `json:"wants,omitempty"` // what they are asked to give, in words
 	Purpose string  `json:"purpose"`         // what it is for, in words
 	Basis   string  `json:"basis,omitempty"` // on which legal ground, in words
 	Days    int     `json:"days,omitzero"`   // until the link ends; 14 when 0
+	// Accord is a draft of the party that asks: who accepts finds it proposed to them. As
+	// is the party of its text whose place they take; the only one that is not here when
+	// empty.
+	Accord hansa.AccordID `json:"accord,omitempty"`
+	As     hansa.PartyID  `json:"as,omitempty"`
 }
 
 // Given is a dataset that the invited get, and how.
@@ -31,18 +36,22 @@ type Given struct {
 
 // Invitation is one that was made; its link is shown once.
 type Invitation struct {
-	ID      string    `json:"id"`
-	By      string    `json:"by"` // who asks, as people read it
-	For     string    `json:"for"`
-	Gives   []Given   `json:"gives"`
-	Wants   string    `json:"wants,omitempty"`
-	Purpose string    `json:"purpose"`
-	Basis   string    `json:"basis,omitempty"`
-	State   string    `json:"state"` // open, accepted, ended, revoked
-	Made    time.Time `json:"made"`
-	Expires time.Time `json:"expires"`
-	Party   string    `json:"party,omitempty"` // who accepted, by name
-	Link    string    `json:"link,omitempty"`
+	ID      string         `json:"id"`
+	By      string         `json:"by"` // who asks, as people read it
+	For     string         `json:"for"`
+	Gives   []Given        `json:"gives"`
+	Wants   string         `json:"wants,omitempty"`
+	Purpose string         `json:"purpose"`
+	Basis   string         `json:"basis,omitempty"`
+	State   string         `json:"state"` // open, accepted, ended, revoked
+	Made    time.Time      `json:"made"`
+	Expires time.Time      `json:"expires"`
+	Party   string         `json:"party,omitempty"` // who accepted, by name
+	Link    string         `json:"link,omitempty"`
+	Accord  hansa.AccordID `json:"accord,omitempty"`  // the draft that it proposes,
+	As      hansa.PartyID  `json:"as,omitempty"`      // whose place in it they take,
+	Version string         `json:"version,omitempty"` // the SHA-256 of what they read,
+	Opened  hansa.AccordID `json:"opened,omitempty"`  // and the accord that came of it
 }
 
 // InvitationsBody lists invitations.

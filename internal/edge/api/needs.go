@@ -16,7 +16,9 @@ type Ask struct {
 	Flow    hansa.FlowID
 	Purpose hansa.Purpose // as the caller named it; empty takes the credential's or the flow's only one
 	Format  hansa.Format
-	Has     func(etag string) bool // whether the caller has that document, or wants its head alone; nil is no
+	// Has says whether the document need not be sent (the caller has it, or wants its
+	// head alone), and whether the caller named its very bytes; nil is no to both.
+	Has func(etag string) (spared, holds bool)
 }
 
 // Answer is one document ready to send.
@@ -60,6 +62,16 @@ type Data interface {
 	// event is a heartbeat. started is called once the read is allowed, before the first.
 	Events(ctx context.Context, ask Ask, since hansa.Cursor, started func(http.Header), emit func(*Event) error) error
 }
+
+// Own is what a party reads of its own datasets.
+type Own interface {
+	// OwnRecords returns what came into a dataset since a cursor, [CursorEnd] for what
+	// comes from now on; wait bounds how long an empty page may hang.
+	OwnRecords(ctx context.Context, by hansa.Actor, dataset hansa.DatasetID, as hansa.Format, since hansa.Cursor, limit int, wait time.Duration) (Page, error)
+}
+
+// CursorEnd stands for the cursor after the newest record.
+const CursorEnd hansa.Cursor = "end"
 
 // Accepted says what became of one published record.
 type Accepted struct {

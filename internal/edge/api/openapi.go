@@ -84,7 +84,7 @@ func (a *API) openAPI(w http.ResponseWriter, _ *http.Request, _ hansa.Actor) err
 
 // OpenAPI returns the OpenAPI 3.1 description of every endpoint.
 func (a *API) OpenAPI() ([]byte, error) {
-	reg := huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)
+	reg := huma.NewMapRegistry("#/components/schemas/", schemaName)
 	doc := &huma.OpenAPI{
 		OpenAPI: "3.1.0",
 		Info: &huma.Info{
@@ -120,6 +120,19 @@ func (a *API) OpenAPI() ([]byte, error) {
 		delete(reg.Map(), name)
 	}
 	return json.Marshal(doc, json.Deterministic(true))
+}
+
+// schemaName is what a type is called: those of accords, which share words with the
+// data plane, say so.
+func schemaName(t reflect.Type, hint string) string {
+	name := huma.DefaultSchemaNamer(t, hint)
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if strings.HasSuffix(t.PkgPath(), "/controlplane/accord") {
+		return name + "OfAccord"
+	}
+	return name
 }
 
 // operation describes one endpoint.

@@ -128,5 +128,5 @@ func takesGzip(req *http.Request) bool {
 }
 
 func templates(a *assets) (*template.Template, error) {
-	return template.New("room").Funcs(template.FuncMap{"asset": a.url, "seg": url.PathEscape}).ParseFS(files, "templates/*.html")
+	return template.New("room").Funcs(template.FuncMap{"asset": a.url, "seg": url.PathEscape}).Funcs(speaking(nil)).ParseFS(files, "templates/*.html")
 }

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/hansa-exchange/hansa"
 	"github.com/hansa-exchange/hansa/internal/base/words"
@@ -23,12 +24,14 @@ type Desk interface { //nolint:interfacebloat // one desk, the acts of one perso
 	Places(ctx context.Context, by hansa.Actor, query string) ([]hansa.Place, error)
 	// Choice says what of a place can be closed.
 	Choice(ctx context.Context, by hansa.Actor, id string) (Choice, error)
+	// Drawn says what a line closes, written as people do: LON,LAT LON,LAT.
+	Drawn(ctx context.Context, by hansa.Actor, line string) (Drawn, error)
 	// Close closes a place and returns the closure's id. A repeat of a request's id
 	// makes no second one.
 	Close(ctx context.Context, by hansa.Actor, o Closing) (string, error)
 	// Preview says what each receiver would get of a closure; nothing is published.
 	Preview(ctx context.Context, by hansa.Actor, o Closing) ([]Preview, error)
-	// Change does extend, repaired, reopen or withdraw.
+	// Change does begin, correct, extend, repaired, reopen or withdraw.
 	Change(ctx context.Context, by hansa.Actor, id, what string, o Amendment) error
 }
 
@@ -48,9 +51,22 @@ type Choice struct {
 	Already []Closure
 }
 
+// Drawn is what a line stands for.
+type Drawn struct {
+	Place   hansa.Place // its name and shape
+	Says    string      // what it is matched to, or why it is kept as drawn
+	Mend    string      // how it would be matched; empty where it is
+	Matched bool
+	Both    bool // both directions may be closed by it
+	Already []Closure
+}
+
 // Closing asks to close a place.
 type Closing struct {
 	Place     string // id of a place or of a part
+	Line      string // or a line, in the direction of travel
+	Both      bool   // of the line: both directions
+	Name      string // of the line, where it follows no known road
 	Reason    string // a cause; empty is not said
 	Text      string // for the public; empty is made of the reason
 	From      time.Time
@@ -65,6 +81,10 @@ type Amendment struct {
 	Until     time.Time
 	Estimated bool
 	Text      string
+	// What follows is of a correction; what is empty stays as it was.
+	Place  string // another part of the same place
+	Reason string
+	From   time.Time
 }
 
 // closuresPage is all that the template closures needs.
@@ -78,6 +98,7 @@ type closuresPage struct {
 	Active, Soon  int
 	NothingToShow string
 	First         bool // the list of first steps is not done
+	Drafts        []draftRow
 }
 
 type closureRow struct {
@@ -96,7 +117,7 @@ func (r *Room) closuresPage(w http.ResponseWriter, req *http.Request, by hansa.A
 	if err != nil {
 		return err
 	}
-	all := r.build(&l, ask{})
+	all := r.build(req.Context(), &l, ask{})
 	list := append(all.Items, all.Ended...)
 	doc := struct {
 		Closures []closureDoc `json:"closures"`
@@ -107,14 +128,14 @@ func (r *Room) closuresPage(w http.ResponseWriter, req *http.Request, by hansa.A
 		c := it.c
 		it.Current = false
 		doc.Closures = append(doc.Closures, closureJSON(it))
-		row := closureRow{ID: c.ID, Name: it.Name, Why: phrase(c.Cause), Badge: it.Badge, Number: it.Number, Test: it.Test, Live: it.Sum.Text, LiveTone: it.Sum.Tone, Overdue: overdue(c, l.Now)}
-		row.State, row.Tone = state(c)
+		row := closureRow{ID: c.ID, Name: it.Name, Why: p.say.Say(phrase(c.Cause)), Badge: it.Badge, Number: it.Number, Test: it.Test, Live: it.Sum.Text, LiveTone: it.Sum.Tone, Overdue: overdue(c, l.Now)}
+		row.State, row.Tone = state(p.say, c)
 		row.Since = p.when(c.began())
 		switch {
 		case ended(c):
 			row.Until = p.when(c.ActualEnd)
 		default:
-			row.Until = strings.TrimPrefix(until(c, l.Now, l.Zone), "until ")
+			row.Until = end(p.say, c, l.Now, l.Zone)
 			if it.Planned {
 				p.Soon++
 			} else {
@@ -126,8 +147,14 @@ func (r *Room) closuresPage(w http.ResponseWriter, req *http.Request, by hansa.A
 		}
 		p.Rows = append(p.Rows, row)
 	}
-	p.Line = timeLineOf(list, l.Now, l.Zone)
+	p.Line = timeLineOf(p.say, list, l.Now, l.Zone)
 	p.NothingToShow, p.First = all.AllOpen, r.unfinished(req, by)
+	if p.May {
+		if p.Drafts, err = r.draftRows(req.Context(), by, &p.shell); err != nil {
+			return err
+		}
+	}
+	p.Note = p.say.Say(map[string]string{"draft": "The draft is kept. Nothing is published yet.", "dropped": "The draft is thrown away."}[req.URL.Query().Get("done")])
 	return r.write(w, req, &p.shell, "closures", &p, doc, nil)
 }
 
@@ -144,6 +171,9 @@ type closurePage struct {
 	OnMap            bool
 	Versions         []versionRow
 	Until            string // proposed for an extension
+	From, Till       string // as they stand, to correct
+	Parts            []partRow
+	Reasons          []reasonRow
 	Now              string
 	EndsSoon         string
 	Text, Open       string
@@ -172,8 +202,8 @@ func (r *Room) closureSheet(w http.ResponseWriter, req *http.Request, by hansa.A
 	l.Closures = l.Closures[:1]
 	c := &l.Closures[0]
 	p := closurePage{shell: r.shell(req, by, c.Name, "/closures"), ID: c.ID, Name: c.Name, Path: "/closures/" + url.PathEscape(c.ID), Test: c.Test, Over: ended(c), Planned: planned(c), Repaired: !c.Repaired.IsZero(), May: by.May(hansa.RightControl)}
-	p.P = r.build(&l, ask{closure: c.ID, table: req.URL.Query().Get("view") == "table", only: true, theme: p.Theme})
-	p.State, p.Tone = state(c)
+	p.P = r.build(req.Context(), &l, ask{closure: c.ID, table: req.URL.Query().Get("view") == "table", only: true, theme: p.Theme})
+	p.State, p.Tone = state(p.say, c)
 	for _, v := range versions {
 		p.Versions = append(p.Versions, versionRow{When: p.when(v.At), Machine: v.At.In(p.zone).Format(time.RFC3339), Who: v.Who, Says: v.Says, Text: v.Text})
 	}
@@ -192,14 +222,18 @@ func (r *Room) closureSheet(w http.ResponseWriter, req *http.Request, by hansa.A
 			p.Refresh = "5"
 		}
 	}
+	p.Open = req.URL.Query().Get("do")
+	if p.May && !p.Over {
+		r.correctable(req, by, &p, c)
+	}
 	if req.Method == http.MethodPost {
 		p.JSON, p.Dark, p.Light = p.Path+".json", p.Path+"?theme=dark", p.Path+"?theme=light"
 		p.Open, p.Until, p.Text = req.PathValue("act"), req.PostForm.Get("until"), req.PostForm.Get("text")
 	}
-	p.Note = map[string]string{
+	p.Note = p.say.Say(map[string]string{
 		"closed": "Published. Receivers are told now; below is how far each has come.", "extend": "The new end is published.", "repaired": "Published: the cause is gone. The road is still closed.",
-		"reopen": "Published: the road is open.", "withdraw": "Withdrawn. Receivers are told to take it off.",
-	}[req.URL.Query().Get("done")]
+		"begin": "Published: it has begun. The road is closed now.", "correct": "The correction is published.", "reopen": "Published: the road is open.", "withdraw": "Withdrawn. Receivers are told to take it off.",
+	}[req.URL.Query().Get("done")])
 	doc := struct {
 		Closure closureDoc `json:"closure"`
 		History []Version  `json:"history"`
@@ -208,35 +242,6 @@ func (r *Room) closureSheet(w http.ResponseWriter, req *http.Request, by hansa.A
 		doc.Closure = closureJSON(&list[0])
 	}
 	return r.write(w, req, &p.shell, "closure", &p, doc, failure)
-}
-
-// changeClosure does one act on a closure, which its form has asked to confirm.
-func (r *Room) changeClosure(w http.ResponseWriter, req *http.Request, by hansa.Actor) error {
-	id, act := req.PathValue("closure"), req.PathValue("act")
-	var o Amendment
-	switch act {
-	case "extend":
-		zone := r.zone(by)
-		t, err := readLocal("/until", req.PostForm.Get("until"), zone)
-		if err == nil && t.IsZero() {
-			err = hansa.Fielded("/until", "say until when")
-		}
-		if err != nil {
-			return r.closureSheet(w, req, by, id, err)
-		}
-		o.Until, o.Estimated = t, req.PostForm.Get("estimated") != ""
-	case "repaired", "reopen", "withdraw":
-	default:
-		return hansa.Errorf(hansa.NotFound, "there is no act %q of a closure", act)
-	}
-	o.Text = strings.TrimSpace(req.PostForm.Get("text"))
-	if err := r.cfg.Desk.Change(req.Context(), by, id, act, o); err != nil {
-		if k := hansa.KindOf(err); k == hansa.Internal || k == hansa.NotFound {
-			return err
-		}
-		return r.closureSheet(w, req, by, id, err)
-	}
-	return done(w, req, "/closures/"+url.PathEscape(id), act)
 }
 
 func (r *Room) zone(by hansa.Actor) *time.Location {
@@ -289,13 +294,14 @@ const (
 	lineRow             = 26.0
 	lineTop             = 26.0
 	lineMost            = 14
+	lineName            = 232.0 // the room for a name
 	lineBack            = 12 * time.Hour
 	lineAhead           = 36 * time.Hour
 )
 
 // timeLineOf draws what lies between half a day ago and a day and a half ahead;
 // nil when nothing does.
-func timeLineOf(list []item, now time.Time, zone *time.Location) *timeLine {
+func timeLineOf(say *words.Catalogue, list []item, now time.Time, zone *time.Location) *timeLine {
 	from, to := now.Add(-lineBack), now.Add(lineAhead)
 	x := func(t time.Time) float64 {
 		return lineLeft + (lineWidth-lineLeft)*min(1, max(0, t.Sub(from).Seconds()/to.Sub(from).Seconds()))
@@ -319,7 +325,7 @@ func timeLineOf(list []item, now time.Time, zone *time.Location) *timeLine {
 			continue
 		}
 		y := lineTop + float64(len(l.Bars))*lineRow
-		b := timeBar{Name: short(list[i].Name, 34), Number: list[i].Number, Href: "/closures/" + url.PathEscape(c.ID), Class: "t-closed", X: num(x(begin)), Y: num(y + 4), Width: num(max(5, x(end)-x(begin))), TextY: num(y + 18), EndX: num(x(end)), OpenEnd: open}
+		b := timeBar{Name: short(list[i].Name, lineName), Number: list[i].Number, Href: "/closures/" + url.PathEscape(c.ID), Class: "t-closed", X: num(x(begin)), Y: num(y + 4), Width: num(max(5, x(end)-x(begin))), TextY: num(y + 18), EndX: num(x(end)), OpenEnd: open}
 		switch {
 		case ended(c):
 			b.Class = "t-over"
@@ -347,20 +353,26 @@ func timeLineOf(list []item, now time.Time, zone *time.Location) *timeLine {
 		}
 		text := words.Clock(t, zone)
 		if t.In(z).Hour() < 6 {
-			text = words.Day(t, zone)
+			text = say.Day(t, zone)
 		}
 		l.Ticks = append(l.Ticks, tick{X: num(x(t)), Text: text})
 	}
 	l.Height = num(lineTop + float64(len(l.Bars))*lineRow + 6)
 	l.NowY = num(lineTop - 4)
-	l.Says = words.Count(len(l.Bars), "closure", "closures") + " between " + words.When(from, now, zone) + " and " + words.When(to, now, zone) + "; the table below says the same"
+	l.Says = say.Count(len(l.Bars), "{1} closure between {2} and {3}; the table below says the same", "{1} closures between {2} and {3}; the table below says the same", say.When(from, now, zone), say.When(to, now, zone))
 	return l
 }
 
-// short cuts a name that has no room.
-func short(s string, most int) string {
-	if r := []rune(s); len(r) > most {
-		return string(r[:most-1]) + "…"
+// short cuts a name that has no room: a small letter takes about 7 units, others more.
+func short(s string, room float64) string {
+	runes, wide := []rune(s), 0.0
+	for i, r := range runes {
+		if wide += 6.9; unicode.IsUpper(r) || r == '_' {
+			wide += 1.4
+		}
+		if wide > room {
+			return string(runes[:max(1, i-1)]) + "…"
+		}
 	}
 	return s
 }

@@ -83,7 +83,7 @@ type deliveryRow struct {
 	Tries                                           int
 	Tone, Word, Wrong                               string
 	Attempts                                        []attemptRow
-	Known                                           bool
+	Known, Parked                                   bool
 }
 
 type attemptRow struct{ When, Answer, Says, Took, Tone string }
@@ -101,7 +101,7 @@ func (r *Room) deliveriesSheet(w http.ResponseWriter, req *http.Request, by hans
 	state := req.URL.Query().Get("state")
 	p := deliveriesPage{shell: r.shell(req, by, "Deliveries", "/deliveries"), State: state}
 	if req.URL.Query().Get("done") == "replay" {
-		p.Note = "It was sent again. The newest attempt says how it went."
+		p.Note = p.say.Say("It was sent again. The newest attempt says how it went.")
 	}
 	d, err := r.cfg.Keeper.Deliveries(req.Context(), by, state, "")
 	if err != nil {
@@ -111,12 +111,12 @@ func (r *Room) deliveriesSheet(w http.ResponseWriter, req *http.Request, by hans
 	for _, n := range d.Counts {
 		total += n
 	}
-	for _, f := range [][2]string{{"", "All"}, {"waiting", "Waiting"}, {"delivered", "Delivered"}, {"parked", "Parked"}} {
+	for _, f := range [][2]string{{"", words.Mark("All")}, {"waiting", words.Mark("Waiting")}, {"delivered", words.Mark("Delivered")}, {"parked", words.Mark("Parked")}} {
 		href, count := "/deliveries", total
 		if f[0] != "" {
 			href, count = href+"?state="+f[0], d.Counts[f[0]]
 		}
-		p.Filters = append(p.Filters, filter{href, f[1], count, f[0] == state})
+		p.Filters = append(p.Filters, filter{href, p.say.Say(f[1]), count, f[0] == state})
 	}
 	for i := range d.List {
 		p.Rows = append(p.Rows, p.row(&d.List[i]))
@@ -126,20 +126,20 @@ func (r *Room) deliveriesSheet(w http.ResponseWriter, req *http.Request, by hans
 		if h.How == "webhook" {
 			continue // stands above
 		}
-		p.Handovers = append(p.Handovers, handoverRow{p.when(h.At), h.Party, h.Flow, h.How, bytesOf(h.Bytes)})
+		p.Handovers = append(p.Handovers, handoverRow{p.when(h.At), h.Party, h.Flow, h.How, bytesOf(p.say, h.Bytes)})
 	}
 	return r.write(w, req, &p.shell, "deliveries", &p, d, failure)
 }
 
 // row puts one delivery into words.
 func (p *deliveriesPage) row(d *Delivery) deliveryRow {
-	x := deliveryRow{ID: d.ID, Made: p.clock(d.Made), Party: d.Party, Flow: d.Flow, Record: d.Record, Version: d.Version, URL: d.URL, Digest: d.Digest, Tries: len(d.Attempts), Next: p.clock(d.Next), Known: d.Name != ""}
+	x := deliveryRow{ID: d.ID, Made: p.clockOf(d.Made), Party: d.Party, Flow: d.Flow, Record: d.Record, Version: d.Version, URL: d.URL, Digest: d.Digest, Tries: len(d.Attempts), Next: p.clockOf(d.Next), Known: d.Name != ""}
 	x.What = d.Name
 	if x.What == "" {
 		x.What = short(d.Record, 40)
 	}
 	for _, a := range d.Attempts {
-		row := attemptRow{When: words.ClockSeconds(a.At, p.zone), Took: took(a.Took.Std()), Tone: "ok"}
+		row := attemptRow{When: words.ClockSeconds(a.At, p.zone), Took: took(p.say, a.Took.Std()), Tone: "ok"}
 		switch {
 		case a.Status >= 200 && a.Status < 300 && a.Error == "":
 			row.Answer = strconv.Itoa(a.Status)
@@ -162,29 +162,21 @@ func (p *deliveriesPage) row(d *Delivery) deliveryRow {
 	}
 	switch d.State {
 	case "delivered":
-		x.Tone, x.Word = "ok", "Delivered"
+		x.Tone, x.Word = "ok", p.say.Say("Delivered")
 	case "parked":
-		x.Tone, x.Word = "crit", "Parked"
+		x.Tone, x.Word, x.Parked = "crit", p.say.Say("Parked"), true
 	default:
-		x.Tone, x.Word = "high", "Waiting"
+		x.Tone, x.Word = "high", p.say.Say("Waiting")
 	}
 	return x
 }
 
-// clock writes a time of today to the second, any other as one says it.
-func (p *deliveriesPage) clock(t time.Time) string {
-	if !t.IsZero() && words.Day(t, p.zone) == words.Day(p.now, p.zone) && p.now.Sub(t).Abs() < 48*time.Hour {
-		return words.ClockSeconds(t, p.zone)
-	}
-	return p.when(t)
-}
-
 // took writes how long an answer took.
-func took(d time.Duration) string {
+func took(say *words.Catalogue, d time.Duration) string {
 	if d < time.Second {
 		return strconv.FormatInt(max(1, d.Milliseconds()), 10) + " ms"
 	}
-	return words.Span(d)
+	return say.Span(d)
 }
 
 func first(a, b string) string {
@@ -194,11 +186,11 @@ func first(a, b string) string {
 	return b
 }
 
-func bytesOf(n int) string {
+func bytesOf(say *words.Catalogue, n int) string {
 	if n < 1024 {
 		return itoa(n) + " B"
 	}
-	return strconv.FormatFloat(float64(n)/1024, 'f', 1, 64) + " KiB"
+	return say.Decimal(float64(n)/1024) + " KiB"
 }
 
 func (r *Room) deliveryPage(w http.ResponseWriter, req *http.Request, by hansa.Actor) error {
@@ -216,11 +208,11 @@ func (r *Room) deliverySheet(w http.ResponseWriter, req *http.Request, by hansa.
 	}
 	one := &d.List[0]
 	row := p.row(one)
-	p.One, p.Title = &row, row.What+" to "+row.Party
+	p.One, p.Title = &row, p.say.Fill("{1} to {2}", row.What, row.Party)
 	if req.URL.Query().Get("done") == "replay" {
-		p.Note = "It was sent again. The newest attempt says how it went."
+		p.Note = p.say.Say("It was sent again. The newest attempt says how it went.")
 	}
-	p.Curls, p.MayReplay = curls(one, d.Address), by.May(hansa.RightControl) || by.May(hansa.RightManage)
+	p.Curls, p.MayReplay = curls(p.say, one, d.Address), by.May(hansa.RightControl) || by.May(hansa.RightManage)
 	p.Payload, p.AsSent = indented(one.Payload), one.AsSent
 	return r.write(w, req, &p.shell, "delivery", &p, one, failure)
 }
@@ -235,11 +227,11 @@ func indented(s string) string {
 }
 
 // curls are lines that do by hand what the exchange did.
-func curls(d *Delivery, address string) []curl {
+func curls(say *words.Catalogue, d *Delivery, address string) []curl {
 	return []curl{
-		{"What the receiver reads of this flow now, by its own credential", "curl -H \"Authorization: Bearer $TOKEN\" " + quoted(address+"/data/v1/flows/"+url.PathEscape(d.FlowID)+"/snapshot.record")},
-		{"Send this delivery again, by a credential of either side", "curl -X POST -H \"Authorization: Bearer $TOKEN\" " + quoted(address+"/api/v1/deliveries/"+url.PathEscape(d.ID)+"/replay")},
-		{"Ask whether their address answers at all", "curl -i -X POST -H 'content-type: application/cloudevents+json' -H " + quoted("webhook-id: "+d.ID) + " --data '{}' " + quoted(d.URL)},
+		{say.Say("What the receiver reads of this flow now, by its own credential"), "curl -H \"Authorization: Bearer $TOKEN\" " + quoted(address+"/data/v1/flows/"+url.PathEscape(d.FlowID)+"/snapshot.record")},
+		{say.Say("Send this delivery again, by a credential of either side"), "curl -X POST -H \"Authorization: Bearer $TOKEN\" " + quoted(address+"/api/v1/deliveries/"+url.PathEscape(d.ID)+"/replay")},
+		{say.Say("Ask whether their address answers at all"), "curl -i -X POST -H 'content-type: application/cloudevents+json' -H " + quoted("webhook-id: "+d.ID) + " --data '{}' " + quoted(d.URL)},
 	}
 }
 

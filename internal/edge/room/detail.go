@@ -13,6 +13,7 @@ import (
 type detail struct {
 	Number      int
 	ID, Name    string
+	Acts        bool // those who may find them here
 	State, Tone string
 	Rows        []row
 	Text, Lang  string
@@ -39,25 +40,25 @@ type endRow struct{ Title, Mark, Text, Tone string }
 
 func (p *page) detail(it *item, l *Live) *detail {
 	c := it.c
-	d := &detail{Number: it.Number, ID: c.ID, Name: c.Name, Text: c.Text, Lang: c.Lang}
-	d.State, d.Tone = state(c)
-	d.Rows = facts(c, p, l)
+	d := &detail{Number: it.Number, ID: c.ID, Name: c.Name, Text: c.Text, Lang: c.Lang, Acts: !ended(c) && !p.ask.only}
+	d.State, d.Tone = state(p.say, c)
+	d.Rows = facts(p.say, c, p, l)
 	d.ShowTable = p.ask.table
 	d.Switch = p.ask.link("/live", c.ID, !p.ask.table)
 	if p.ask.only {
 		d.Switch = p.ask.link("/closures/"+url.PathEscape(c.ID), "", !p.ask.table)
 	}
-	d.sum(it)
+	d.sum(p.say, it)
 	if len(c.Receivers) > 0 {
-		d.Chart = reach(c, l.Now)
-		d.Table = table(c, l.Now)
+		d.Chart = reach(p.say, c, l.Now)
+		d.Table = table(p.say, c, l.Now)
 	}
 	for i := range c.Receivers[:min(len(c.Receivers), ReceiversMax)] {
 		r := &c.Receivers[i]
 		if len(r.End) == 0 {
 			continue
 		}
-		s := climb(r, r.End, hansa.StepCleared, r.End[0].At, l.Now)
+		s := climb(p.say, r, r.End, hansa.StepCleared, r.End[0].At, l.Now)
 		d.EndRows = append(d.EndRows, endRow{s.Title, s.Mark, s.Text, s.Tone})
 	}
 	if n := len(d.EndRows); n > 0 {
@@ -67,14 +68,14 @@ func (p *page) detail(it *item, l *Live) *detail {
 				done++
 			}
 		}
-		d.EndSum = itoa(done) + " of " + itoa(n) + " cleared it"
+		d.EndSum = p.say.Fill("{1} of {2} cleared it", done, n)
 	}
 	return d
 }
 
 // facts lists what is known, planned and actual times apart.
-func facts(c *Closure, p *page, l *Live) []row {
-	when := func(t time.Time) string { return words.When(t, l.Now, l.Zone) }
+func facts(say *words.Catalogue, c *Closure, p *page, l *Live) []row {
+	when := func(t time.Time) string { return say.When(t, l.Now, l.Zone) }
 	var out []row
 	add := func(key, value string, t time.Time) {
 		if value != "" {
@@ -94,60 +95,60 @@ func facts(c *Closure, p *page, l *Live) []row {
 	both := !c.ActualStart.IsZero() && !c.Start.IsZero() && !c.ActualStart.Equal(c.Start)
 	switch {
 	case planned(c) && !c.Start.IsZero():
-		add("Planned", "from "+when(c.Start), c.Start)
+		add(say.Say("Planned"), say.Fill("from {1}", when(c.Start)), c.Start)
 	case both:
-		add("Planned", "from "+when(c.Start), c.Start)
-		add("Began", exact(c.ActualStart), c.ActualStart)
+		add(say.Say("Planned"), say.Fill("from {1}", when(c.Start)), c.Start)
+		add(say.Say("Began"), exact(c.ActualStart), c.ActualStart)
 	case !c.began().IsZero():
-		add("Since", exact(c.began()), c.began())
+		add(say.Say("Since"), exact(c.began()), c.began())
 	}
 	if !c.Repaired.IsZero() {
-		add("Repaired", when(c.Repaired)+", the road is not open by that", c.Repaired)
+		add(say.Say("Repaired"), say.Fill("{1}, the road is not open by that", when(c.Repaired)), c.Repaired)
 	}
 	if ended(c) {
 		if !c.End.IsZero() {
-			add("Expected", strings.TrimPrefix(until(c, l.Now, l.Zone), "until "), c.End)
+			add(say.Say("Expected"), end(say, c, l.Now, l.Zone), c.End)
 		}
 		if !c.ActualEnd.IsZero() {
-			add(map[bool]string{true: "Opened", false: "Withdrawn"}[c.Lifecycle == hansa.Ended], exact(c.ActualEnd), c.ActualEnd)
+			add(say.Say(map[bool]string{true: "Opened", false: "Withdrawn"}[c.Lifecycle == hansa.Ended]), exact(c.ActualEnd), c.ActualEnd)
 		}
 	} else {
-		value := strings.TrimPrefix(until(c, l.Now, l.Zone), "until ")
+		value := end(say, c, l.Now, l.Zone)
 		if c.End.IsZero() {
-			value = "not known"
+			value = say.Say("not known")
 		}
 		if c.EndKind != "" && !c.End.IsZero() {
-			value += ", " + string(c.EndKind)
+			value += ", " + say.Say(string(c.EndKind))
 		}
-		add("Until", value, c.End)
+		add(say.Say("Until"), value, c.End)
 	}
-	add("Source", c.Source, time.Time{})
+	add(say.Say("Source"), c.Source, time.Time{})
 	if c.Feed != "" && c.Source == "" {
-		add("Source", "feed "+c.Feed, time.Time{})
+		add(say.Say("Source"), say.Fill("feed {1}", c.Feed), time.Time{})
 	}
-	add("Cause", phrase(c.Cause), time.Time{})
-	add("Diversion", c.Detour, time.Time{})
+	add(say.Say("Cause"), say.Say(phrase(c.Cause)), time.Time{})
+	add(say.Say("Diversion"), c.Detour, time.Time{})
 	var with []string
 	for _, o := range append(p.Items, p.Ended...) {
 		if c.Incident != "" && o.c.Incident == c.Incident && o.c.ID != c.ID && len(with) < 3 {
 			with = append(with, o.Name)
 		}
 	}
-	add("Together", words.List(with...), time.Time{})
+	add(say.Say("Together"), say.List(with...), time.Time{})
 	for _, says := range c.Contradicts[:min(len(c.Contradicts), 3)] {
-		add("Differs", says, time.Time{})
+		add(say.Say("Differs"), says, time.Time{})
 	}
 	return out
 }
 
 // sum writes how many trips are reached, and the limit where all have one.
-func (d *detail) sum(it *item) {
+func (d *detail) sum(say *words.Catalogue, it *item) {
 	var parts []string
 	reached, declared := 0.0, 0.0
 	limit, same := time.Duration(0), true
 	for i := range it.c.Receivers[:len(it.stands)] {
 		r := &it.c.Receivers[i]
-		s := climb(r, r.Steps, hansa.StepLive, it.c.from(), it.c.from())
+		s := climb(say, r, r.Steps, hansa.StepLive, it.c.from(), it.c.from())
 		declared += r.Share
 		if s.done {
 			reached += r.Share
@@ -158,34 +159,34 @@ func (d *detail) sum(it *item) {
 		same = same && (r.Limit == limit || r.Limit == 0)
 	}
 	if declared > 0 {
-		parts = append(parts, itoa(words.Percent(min(1, reached)))+" % of routed trips reached")
+		parts = append(parts, say.Fill("{1} % of routed trips reached", words.Percent(min(1, reached))))
 	}
 	switch {
 	case limit > 0 && same:
-		parts = append(parts, "agreed limit "+words.Span(limit))
+		parts = append(parts, say.Fill("agreed limit {1}", say.Span(limit)))
 	case limit > 0:
-		parts = append(parts, "limits differ")
+		parts = append(parts, say.Say("limits differ"))
 	case len(it.stands) > 0:
-		parts = append(parts, "no limit agreed")
+		parts = append(parts, say.Say("no limit agreed"))
 	}
 	d.Sub = strings.Join(parts, " · ")
 }
 
-func table(c *Closure, now time.Time) []laneRow {
+func table(say *words.Catalogue, c *Closure, now time.Time) []laneRow {
 	var out []laneRow
 	from := c.from()
 	for _, i := range lanesOf(c) {
 		r := &c.Receivers[i]
-		s := climb(r, r.Steps, hansa.StepLive, from, now)
+		s := climb(say, r, r.Steps, hansa.StepLive, from, now)
 		row := laneRow{Title: s.Title, Result: s.Text, Tone: s.Tone, Mark: s.Mark}
 		if r.Share > 0 {
 			row.Share = itoa(words.Percent(r.Share)) + " %"
 		}
 		if r.Limit > 0 {
-			row.Limit = words.Span(r.Limit)
+			row.Limit = say.Span(r.Limit)
 		}
 		for k := range r.Steps {
-			t := words.Span(max(0, r.Steps[k].At.Sub(from)))
+			t := say.Span(max(0, r.Steps[k].At.Sub(from)))
 			switch {
 			case r.Steps[k].Step == hansa.StepFetched && row.Fetched == "":
 				row.Fetched = t
@@ -195,7 +196,7 @@ func table(c *Closure, now time.Time) []laneRow {
 				row.Live = t
 			}
 			if r.Steps[k].Step == s.step {
-				row.Evidence = string(r.Steps[k].Evidence)
+				row.Evidence = say.Say(string(r.Steps[k].Evidence))
 			}
 		}
 		out = append(out, row)

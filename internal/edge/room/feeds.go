@@ -95,40 +95,46 @@ type answerRow struct {
 	Cut             bool
 }
 
+// Standing says how a source does.
+func Standing(say *words.Catalogue, s hansa.FeedStatus) string {
+	word, _ := standing(s)
+	return say.Say(word)
+}
+
 // standing says how a source does, with its tone and what to do next.
 func standing(s hansa.FeedStatus) (word, tone string) {
 	switch s {
 	case hansa.FeedFresh:
-		return "Fresh", "ok"
+		return words.Mark("Fresh"), "ok"
 	case hansa.FeedLate:
-		return "Late", "med"
+		return words.Mark("Late"), "med"
 	case hansa.FeedSilent:
-		return "Silent", "high"
+		return words.Mark("Silent"), "high"
 	case hansa.FeedFailing:
-		return "Failing", "crit"
+		return words.Mark("Failing"), "crit"
 	case hansa.FeedHeld:
-		return "Held for a person", "high"
+		return words.Mark("Held for a person"), "high"
 	case hansa.FeedDrift:
-		return "Changed its form", "high"
+		return words.Mark("Changed its form"), "high"
 	case hansa.FeedPaused:
-		return "Paused", "low"
+		return words.Mark("Paused"), "low"
 	}
 	return words.Upper(string(s)), "med"
 }
 
 func (p *feedsPage) row(f *FeedRow) feedRow {
 	x := feedRow{Name: f.Name, Since: p.when(f.Since), Why: sentence(f.Why), LastGood: p.ago(f.LastGood), LastTry: p.ago(f.LastTry), Dataset: f.Dataset, From: f.Source, Records: f.Records, Paused: f.Status == hansa.FeedPaused, Held: f.Status == hansa.FeedHeld}
-	x.State, x.Tone = standing(f.Status)
-	read := []string{"every " + words.Span(f.Every.Std())}
-	if f.Format != "" {
-		read = append(read, "as "+f.Format)
+	if x.State, x.Tone = standing(f.Status); f.Status == hansa.FeedLate && f.LastGood.IsZero() {
+		x.State, x.Tone = words.Mark("Not read yet"), "low"
 	}
+	x.State = p.say.Say(x.State)
+	whole := p.say.Say("whole state: what it lacks has ended")
 	if f.Kind == "delta" {
-		read = append(read, "changes alone")
-	} else {
-		read = append(read, "whole state: what it lacks has ended")
+		whole = p.say.Say("changes alone")
 	}
-	x.Read = strings.Join(read, ", ")
+	if x.Read = p.say.Fill("every {1}, {2}", p.say.Span(f.Every.Std()), whole); f.Format != "" {
+		x.Read = p.say.Fill("every {1} as {2}, {3}", p.say.Span(f.Every.Std()), f.Format, whole)
+	}
 	return x
 }
 
@@ -141,7 +147,7 @@ func (r *Room) feedsPage(w http.ResponseWriter, req *http.Request, by hansa.Acto
 	for i := range list {
 		p.Rows = append(p.Rows, p.row(&list[i]))
 	}
-	p.Note = map[string]string{"added": "The feed is started. Its first answer is being read.", "remove": "The feed is removed. What it gave stays."}[req.URL.Query().Get("done")]
+	p.Note = p.say.Say(map[string]string{"added": "The feed is started. Its first answer is being read.", "remove": "The feed is removed. What it gave stays."}[req.URL.Query().Get("done")])
 	return r.write(w, req, &p.shell, "feeds", &p, map[string]any{"feeds": list}, nil)
 }
 
@@ -154,10 +160,10 @@ func (r *Room) feedSheet(w http.ResponseWriter, req *http.Request, by hansa.Acto
 	if err != nil {
 		return err
 	}
-	p := feedsPage{shell: r.shell(req, by, "Feed "+f.Name, "/feeds"), May: by.May(hansa.RightManage), MayFree: by.May(hansa.RightAdmin)}
+	p := feedsPage{shell: r.shell(req, by, words.Of(req.Context()).Fill("Feed {1}", f.Name), "/feeds"), May: by.May(hansa.RightManage), MayFree: by.May(hansa.RightAdmin)}
 	row := p.row(&f.FeedRow)
 	p.One, p.Good, p.Bad = &row, p.answer(f.Good), p.answer(f.Bad)
-	p.Note = map[string]string{"pause": "The feed is paused: it is not asked until you resume it.", "resume": "The feed is asked again.", "release": "The held answer is accepted."}[req.URL.Query().Get("done")]
+	p.Note = p.say.Say(map[string]string{"pause": "The feed is paused: it is not asked until you resume it.", "resume": "The feed is asked again.", "release": "The held answer is accepted."}[req.URL.Query().Get("done")])
 	return r.write(w, req, &p.shell, "feed", &p, f, failure)
 }
 
@@ -178,7 +184,7 @@ func (r *Room) changeFeed(w http.ResponseWriter, req *http.Request, by hansa.Act
 	case "pause", "resume", "remove":
 	case "release":
 		if !by.May(hansa.RightAdmin) {
-			return lacking(hansa.RightAdmin)
+			return lacking(words.Of(req.Context()), hansa.RightAdmin)
 		}
 	default:
 		return hansa.Errorf(hansa.NotFound, "there is no act %q of a feed", act)

@@ -3,6 +3,7 @@ package room
 import (
 	"bytes"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -15,9 +16,8 @@ import (
 type Invitations interface { //nolint:interfacebloat // one way in; splitting it would name nothing
 	// Invited says what a link invites to; it uses nothing up.
 	Invited(req *http.Request, token string) (Invited, error)
-	// Accept uses the link up. For a new party it begins a session; for one that
-	// is signed in the cookie is nil.
-	Accept(req *http.Request, token string, a Acceptance) (*http.Cookie, error)
+	// Accept uses the link up.
+	Accept(req *http.Request, token string, a Acceptance) (Accepted, error)
 	// Welcome is Denied for who is not signed in.
 	Welcome(req *http.Request) (Welcome, error)
 	MakeCredential(req *http.Request, name, kind string, test bool) (Secret, error)
@@ -33,6 +33,9 @@ type Invited struct {
 	Name                           string // proposed for the new party
 	Mine                           string // the signed-in party that could take it
 	Hooks                          bool   // a host for webhooks may be named at once
+	// Terms is the accord that is proposed, and As whose place in it they take; nil is none.
+	Terms *RegisterEntry
+	As    hansa.PartyID
 }
 
 // Gift is a dataset that the invited get.
@@ -40,10 +43,8 @@ type Gift struct {
 	Title             string
 	Purposes, Formats []string
 	Limit             time.Duration // agreed time from offered to live
+	Says              string        // all of that in words, which the room writes
 }
-
-// Within is the agreed time in words.
-func (g Gift) Within() string { return words.Span(g.Limit) }
 
 // Acceptance is what somebody who accepts says of themselves.
 type Acceptance struct {
@@ -51,6 +52,13 @@ type Acceptance struct {
 	Name, Title    string // of the new party
 	User, Password string // of its first user
 	Host           string // where its webhooks may be called
+	Signs          bool   // its first user may sign for it
+}
+
+// Accepted is what came of an acceptance.
+type Accepted struct {
+	Session *http.Cookie   // of the new party's first user; nil for one that is signed in
+	Accord  hansa.AccordID // that is proposed to them; empty is none
 }
 
 // Welcome is what a company sees first.
@@ -98,6 +106,8 @@ type invitePage struct {
 	Secret                   *Secret
 	Hook                     *Hook
 	Formats                  []string
+	Terms                    *registerRow
+	Gets, Asked              []registerFlow // of the terms, as seen by who is asked
 }
 
 type stepRow struct {
@@ -145,12 +155,13 @@ func (r *Room) inviteSheet(w http.ResponseWriter, req *http.Request, name string
 		if pub.Kind == hansa.Internal {
 			return failure
 		}
-		p.Error, p.Hint, p.Field = sentence(pub.Message), sentence(pub.Hint), strings.TrimPrefix(pub.Field, "/")
+		say := words.Of(req.Context())
+		p.Error, p.Hint, p.Field = sentence(say.Refusal(pub)), sentence(say.Say(pub.Hint)), strings.TrimPrefix(pub.Field, "/")
 		status = hansa.Status(pub)
 	}
 	p.Theme = theme(req)
 	var b bytes.Buffer
-	if err := r.pages.ExecuteTemplate(&b, name, p); err != nil {
+	if err := r.pages.in(langOf(req.Context())).ExecuteTemplate(&b, name, p); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
@@ -164,44 +175,74 @@ func (r *Room) invitationPage(w http.ResponseWriter, req *http.Request) error {
 }
 
 func (r *Room) invitation(w http.ResponseWriter, req *http.Request, token string, form Acceptance, failure error) error {
-	p := &invitePage{Title: "An invitation", Token: token, Form: form}
+	say := words.Of(req.Context())
+	p := &invitePage{Title: say.Say("An invitation"), Token: token, Form: form}
 	i, err := r.cfg.Invitations.Invited(req, token)
 	if err != nil {
-		p.Title = "This invitation does not open"
+		p.Title = say.Say("This invitation does not open")
 		return r.inviteSheet(w, req, "invitation", p, err)
 	}
+	for k := range i.Gives {
+		g := &i.Gives[k]
+		if g.Says = say.Fill("for {1}; as {2}", strings.Join(g.Purposes, ", "), strings.Join(g.Formats, ", ")); g.Limit > 0 {
+			g.Says = say.Fill("for {1}; as {2}. Agreed time until you show it: {3}", strings.Join(g.Purposes, ", "), strings.Join(g.Formats, ", "), say.Span(g.Limit))
+		}
+	}
 	p.Invited, p.Until = i, stamp(i.Expires, nil)
+	p.terms(r, req)
 	if form.Name == "" {
 		p.Form.Name, p.Form.Title = i.Name, i.For
 	}
 	return r.inviteSheet(w, req, "invitation", p, failure)
 }
 
+// terms puts the accord that is proposed into words, with the data of each direction
+// apart.
+func (p *invitePage) terms(r *Room, req *http.Request) {
+	x := p.Invited.Terms
+	if x == nil {
+		return
+	}
+	row := r.registered(req, x)
+	p.Terms = &row
+	for i := range x.Text.Flows {
+		if x.Text.Flows[i].From == p.Invited.As {
+			p.Asked = append(p.Asked, row.Flows[i])
+		} else {
+			p.Gets = append(p.Gets, row.Flows[i])
+		}
+	}
+}
+
 func (r *Room) accept(w http.ResponseWriter, req *http.Request) error {
 	f := req.PostForm
-	a := Acceptance{Mine: f.Get("as") == "mine", Name: f.Get("name"), Title: f.Get("title"), User: f.Get("user"), Password: f.Get("password"), Host: strings.TrimSpace(f.Get("host"))}
+	a := Acceptance{Mine: f.Get("as") == "mine", Name: f.Get("name"), Title: f.Get("title"), User: f.Get("user"), Password: f.Get("password"), Host: strings.TrimSpace(f.Get("host")), Signs: f.Get("signs") == "yes"}
 	token := f.Get("token")
 	if !a.Mine && a.Password != f.Get("again") {
 		return r.invitation(w, req, token, a, hansa.Fielded("/again", "the two passwords are not the same"))
 	}
-	c, err := r.cfg.Invitations.Accept(req, token, a)
+	x, err := r.cfg.Invitations.Accept(req, token, a)
 	if err != nil {
 		if hansa.KindOf(err) == hansa.Internal {
 			return err
 		}
 		return r.invitation(w, req, token, a, err)
 	}
-	if c != nil {
-		return in(w, req, c, "/welcome")
+	to := "/welcome"
+	if x.Accord != "" {
+		to = "/accords/" + url.PathEscape(string(x.Accord)) + "?done=invited"
 	}
-	http.Redirect(w, req, "/welcome", http.StatusSeeOther)
+	if x.Session != nil {
+		return in(w, req, x.Session, to)
+	}
+	http.Redirect(w, req, to, http.StatusSeeOther)
 	return nil
 }
 
 func (r *Room) welcomePage(w http.ResponseWriter, req *http.Request) error {
 	note := ""
 	if req.URL.Query().Get("done") == "test" {
-		note = "A test closure is on its way into your test flow. It is over by itself within the hour."
+		note = words.Of(req.Context()).Say("A test closure is on its way into your test flow. It is over by itself within the hour.")
 	}
 	return r.welcome(w, req, &invitePage{Note: note}, nil)
 }
@@ -211,7 +252,8 @@ func (r *Room) welcome(w http.ResponseWriter, req *http.Request, p *invitePage, 
 	if err != nil {
 		return r.signFirst(w, req, err)
 	}
-	p.Title, p.Welcome = "Welcome", x
+	say := words.Of(req.Context())
+	p.Title, p.Welcome = say.Say("Welcome"), x
 	seen := map[string]bool{}
 	for _, f := range x.Flows {
 		for _, name := range f.Formats {
@@ -222,11 +264,11 @@ func (r *Room) welcome(w http.ResponseWriter, req *http.Request, p *invitePage, 
 		}
 	}
 	for _, s := range x.Steps {
-		row := stepRow{Step: s.Step, Done: !s.Done.IsZero(), Free: s.Free}
+		row := stepRow{Step: say.Say(s.Step), Done: !s.Done.IsZero(), Free: s.Free}
 		if row.Done {
-			row.Says = "since " + words.When(s.Done, s.Done, x.Zone) + " on " + words.Day(s.Done, x.Zone)
+			row.Says = say.Fill("done since {1} on {2}", words.Clock(s.Done, x.Zone), say.Day(s.Done, x.Zone))
 		} else {
-			row.Says = "waits for " + s.Who + ": " + s.How
+			row.Says = say.Fill("waits for {1}: {2}", s.Who, say.Say(s.How))
 		}
 		p.Steps = append(p.Steps, row)
 	}

@@ -85,7 +85,7 @@ func (r *Room) liveJSON(w http.ResponseWriter, req *http.Request, by hansa.Actor
 	if err != nil {
 		return err
 	}
-	p := r.build(&l, a)
+	p := r.build(req.Context(), &l, a)
 	d := liveDoc{City: l.City, Zone: zoneOf(&l).String(), Now: l.Now, Factor: p.Factor, LeftOut: p.LeftOut, Closures: []closureDoc{}, Alarms: []alarmDoc{}, Feeds: []hansa.FeedState{}, Figures: []figureDoc{}}
 	if l.Note != nil && l.Note.ID != "" {
 		d.Note = l.Note

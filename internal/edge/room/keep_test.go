@@ -3,6 +3,7 @@ package room_test
 import (
 	"context"
 	"html"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -155,12 +156,21 @@ func (k *kept) FirstSteps(context.Context, hansa.Actor) ([]room.FirstStep, error
 // keeping opens the room over a keeper, for somebody with these rights.
 func keeping(t *testing.T, k room.Keeper, rights ...hansa.Right) http.Handler {
 	t.Helper()
+	d := &dealt{s: "x"}
+	if one, ok := k.(*kept); ok {
+		d.s = one.s
+	}
+	return opened(t, k, d, rights...)
+}
+
+func opened(t *testing.T, k room.Keeper, d room.Deals, rights ...hansa.Right) http.Handler {
+	t.Helper()
 	n, ok := k.(room.Shift)
 	if !ok {
 		n = &kept{s: "x"}
 	}
 	r, err := room.New(room.Config{
-		Source: &canned{live: afternoon(t), change: make(chan struct{})}, Keeper: k, Shift: n, Now: func() time.Time { return now },
+		Source: &canned{live: afternoon(t), change: make(chan struct{})}, Keeper: k, Deals: d, Shift: n, Now: func() time.Time { return now },
 		Authenticate: func(*http.Request) (hansa.Actor, error) {
 			return hansa.Actor{Party: "did:web:doggerhaven.example", Rights: rights}, nil
 		},
@@ -187,11 +197,13 @@ func post(t *testing.T, h http.Handler, path string, form url.Values) *httptest.
 
 // keptPages are the pages of what is kept, with the right that each needs.
 func keptPages() map[string]hansa.Right {
-	return map[string]hansa.Right{
+	out := dealtPages()
+	maps.Copy(out, map[string]hansa.Right{
 		"/deliveries": hansa.RightRead, "/deliveries?state=parked": hansa.RightRead, "/deliveries/d": hansa.RightRead, "/datasets": hansa.RightRead, "/parties": hansa.RightRead, "/help": "", "/shift": hansa.RightRead,
 		"/feeds": hansa.RightControl, "/feeds/f": hansa.RightManage, "/feeds/add": hansa.RightManage, "/settings": hansa.RightManage, "/settings/credentials": hansa.RightManage,
 		"/settings/users": hansa.RightManage, "/settings/keys": hansa.RightManage, "/first": hansa.RightManage, "/status": hansa.RightAdmin,
-	}
+	})
+	return out
 }
 
 var (

@@ -1,7 +1,6 @@
 package room
 
 import (
-	"strconv"
 	"strings"
 	"time"
 
@@ -29,7 +28,7 @@ type stand struct {
 }
 
 // climb looks at one ladder. goal is live, or cleared for the end's ladder.
-func climb(r *Receiver, steps []Step, goal hansa.Step, from, now time.Time) stand {
+func climb(say *words.Catalogue, r *Receiver, steps []Step, goal hansa.Step, from, now time.Time) stand {
 	s := stand{Title: r.Title, share: r.Share}
 	if s.Title == "" {
 		s.Title = string(r.Party)
@@ -60,7 +59,7 @@ func climb(r *Receiver, steps []Step, goal hansa.Step, from, now time.Time) stan
 			s.left = r.Limit - spent
 		}
 	}
-	s.say(goal, now)
+	s.say(say, goal, now)
 	return s
 }
 
@@ -77,50 +76,53 @@ func moves(at, next hansa.Step) bool {
 }
 
 // say chooses the mark and its words.
-func (s *stand) say(goal hansa.Step, now time.Time) {
-	because := ""
-	if s.reason != "" {
-		because = ": " + s.reason
+func (s *stand) say(say *words.Catalogue, goal hansa.Step, now time.Time) {
+	because := func(plain, why string) string {
+		if s.reason == "" {
+			return say.Say(plain)
+		}
+		return say.Fill(why, s.reason)
 	}
+	reached := s.reached(say)
 	switch {
 	case s.done:
-		s.Mark, s.Text = string(goal), string(goal)+" after "+words.Span(s.took)
-		s.Result = string(goal) + " " + words.Span(s.took)
+		s.Mark, s.Text = string(goal), say.Fill("{1} after {2}", reached, say.Span(s.took))
+		s.Result = reached + " " + say.Span(s.took)
 		if s.over > 0 {
-			s.Text += ", " + words.Span(s.over) + " over the limit"
+			s.Text = say.Fill("{1} after {2}, {3} over the limit", reached, say.Span(s.took), say.Span(s.over))
 			s.Tone = "high"
 		}
 	case s.step == hansa.StepContradicted:
-		s.Mark, s.Text, s.Result, s.Tone = "contradicted", "shows otherwise"+because, "contradicted", "crit"
+		s.Mark, s.Text, s.Result, s.Tone = "contradicted", because(words.Mark("shows otherwise"), words.Mark("shows otherwise: {1}")), reached, "crit"
 	case s.step == hansa.StepRejected:
-		s.Mark, s.Text, s.Result, s.Tone = "rejected", "rejected"+because, "rejected", "crit"
+		s.Mark, s.Text, s.Result, s.Tone = "rejected", because(words.Mark("rejected"), words.Mark("rejected: {1}")), reached, "crit"
 	case s.step == hansa.StepSilent:
-		s.Mark, s.Text, s.Result, s.Tone = "silent", "silent, no receipt", "no receipt", "crit"
+		s.Mark, s.Text, s.Result, s.Tone = "silent", say.Say("silent, no receipt"), say.Say("no receipt"), "crit"
 	case s.late:
-		s.Mark, s.Text, s.Tone = "late", s.reached()+", "+words.Span(s.over)+" late", "high"
-		s.Result = words.Span(s.over) + " late"
+		s.Mark, s.Text, s.Tone = "late", say.Fill("{1}, {2} late", reached, say.Span(s.over)), "high"
+		s.Result = say.Fill("{1} late", say.Span(s.over))
 	case s.step == hansa.StepHeld:
-		s.Mark, s.Text, s.Result = "held", "held for review"+because, "held"
+		s.Mark, s.Text, s.Result = "held", because(words.Mark("held for review"), words.Mark("held for review: {1}")), reached
 	case s.step == hansa.StepMatched || s.step == hansa.StepLive:
-		s.Mark, s.Text, s.Result = "matched", s.reached(), s.reached()
+		s.Mark, s.Text, s.Result = "matched", reached, reached
 	case s.step == hansa.StepFetched || s.step == hansa.StepAcknowledged:
-		s.Mark, s.Text, s.Result = "fetched", s.reached(), s.reached()
+		s.Mark, s.Text, s.Result = "fetched", reached, reached
 	default:
-		s.Mark, s.Text, s.Result = "offered", s.reached(), s.reached()
+		s.Mark, s.Text, s.Result = "offered", reached, reached
 	}
 	if s.step == "" && !s.late {
-		s.Text, s.Result = "not offered yet", "not offered"
+		s.Text, s.Result = say.Say("not offered yet"), say.Say("not offered")
 	}
 	if s.left > 0 && s.Tone == "" && !now.IsZero() {
-		s.Text += ", " + words.Span(s.left) + " left"
+		s.Text = say.Fill("{1}, {2} left", s.Text, say.Span(s.left))
 	}
 }
 
-func (s *stand) reached() string {
+func (s *stand) reached(say *words.Catalogue) string {
 	if s.step == "" {
-		return "not offered"
+		return say.Say("not offered")
 	}
-	return string(s.step)
+	return say.Say(string(s.step))
 }
 
 // tally is what the strip of marks sums up to.
@@ -129,7 +131,7 @@ type tally struct {
 }
 
 // count sums up the receivers of one closure in a few words, the worst first.
-func count(c *Closure, stands []stand) tally {
+func count(say *words.Catalogue, c *Closure, stands []stand) tally {
 	n := map[string]int{}
 	live, left, first := 0, time.Duration(0), ""
 	for i := range stands {
@@ -146,32 +148,31 @@ func count(c *Closure, stands []stand) tally {
 		}
 	}
 	if len(stands) == 0 {
-		return tally{Text: "no receivers"}
+		return tally{Text: say.Say("no receivers")}
 	}
-	of := " of " + strconv.Itoa(len(stands))
-	head := strconv.Itoa(live) + of + " live"
+	head := say.Fill("{1} of {2} live", live, len(stands))
 	switch {
 	case ended(c):
-		head = strconv.Itoa(live) + of + " cleared"
+		head = say.Fill("{1} of {2} cleared", live, len(stands))
 	case planned(c) && live == 0:
 		have := len(stands) - n["offered"] - n["rejected"] - n["silent"] - n["late"]
-		head = strconv.Itoa(have) + of + " have it"
+		head = say.Fill("{1} of {2} have it", have, len(stands))
 	}
 	var bad []string
-	for _, m := range []string{"contradicted", "silent", "rejected", "late"} {
-		if n[m] > 0 {
-			bad = append(bad, strconv.Itoa(n[m])+" "+m)
+	for _, m := range [][2]string{{"contradicted", words.Mark("{1} contradicted")}, {"silent", words.Mark("{1} silent")}, {"rejected", words.Mark("{1} rejected")}, {"late", words.Mark("{1} late")}} {
+		if n[m[0]] > 0 {
+			bad = append(bad, say.Fill(m[1], n[m[0]]))
 		}
 	}
 	switch {
 	case n["contradicted"]+n["silent"] > 0:
 		return tally{head + " · " + strings.Join(bad, ", "), "crit"}
 	case n["rejected"] == 1 && n["late"] == 0 && first != "":
-		return tally{"1 rejected: " + first, "bad"}
+		return tally{say.Fill("1 rejected: {1}", first), "bad"}
 	case len(bad) > 0:
 		return tally{head + " · " + strings.Join(bad, ", "), "bad"}
 	case left > 0 && live < len(stands) && !planned(c):
-		return tally{head + " · " + words.Span(left) + " left", ""}
+		return tally{head + " · " + say.Fill("{1} left", say.Span(left)), ""}
 	}
 	return tally{Text: head}
 }
@@ -204,17 +205,17 @@ func (c *Closure) from() time.Time {
 }
 
 // stands looks at every receiver of c: at the ladder of its end when it is over.
-func (c *Closure) stands(now time.Time) []stand {
+func (c *Closure) stands(say *words.Catalogue, now time.Time) []stand {
 	list := c.Receivers[:min(len(c.Receivers), ReceiversMax)]
 	out := make([]stand, len(list))
 	from := c.from()
 	for i := range list {
 		r := &list[i]
 		if ended(c) && len(r.End) > 0 {
-			out[i] = climb(r, r.End, hansa.StepCleared, r.End[0].At, now)
+			out[i] = climb(say, r, r.End, hansa.StepCleared, r.End[0].At, now)
 			continue
 		}
-		out[i] = climb(r, r.Steps, hansa.StepLive, from, now)
+		out[i] = climb(say, r, r.Steps, hansa.StepLive, from, now)
 	}
 	return out
 }

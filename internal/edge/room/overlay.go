@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/hansa-exchange/hansa"
+	"github.com/hansa-exchange/hansa/internal/base/words"
 )
 
 // overlay is what lies on the base map: closures, diversions, markers.
@@ -65,18 +66,18 @@ func (g *ground) overlay(p *page) *overlay {
 			}
 		}
 		if drawn++; drawn <= MarkersMax {
-			o.Markers = append(o.Markers, g.marker(it, &taken))
+			o.Markers = append(o.Markers, g.marker(p.say, it, &taken))
 		}
 	}
 	o.Closed, o.Partial, o.Planned, o.Areas = closed.String(), partials.String(), plans.String(), areas.String()
 	o.Open = open.String()
 	o.Detours, o.Arrows = detours.String(), arrows.String()
-	o.Says = "Map of " + strconv.Itoa(drawn) + " closures and measures. Each is also in the list."
+	o.Says = p.say.Count(drawn, "Map of {1} closure or measure. It is also in the list.", "Map of {1} closures and measures. Each is also in the list.")
 	return o
 }
 
 // marker sets a closure's number beside its line, where there is room.
-func (g *ground) marker(it *item, taken *collision) marker {
+func (g *ground) marker(say *words.Catalogue, it *item, taken *collision) marker {
 	geo := it.c.Geometry
 	l := geo.Lines[0]
 	x, y, nx, ny := g.middle(l)
@@ -89,6 +90,12 @@ func (g *ground) marker(it *item, taken *collision) marker {
 		spots, over = spots[:0], false
 		for _, far := range []float64{markerGap, -markerGap, 2 * markerGap, -2 * markerGap, 0} {
 			spots = append(spots, [2]float64{x + nx*far, y + ny*far})
+		}
+		for _, on := range []float64{1, -1, 2, -2, 3, -3} { // then further along
+			on *= 2.4 * markerRadius
+			for _, far := range []float64{markerGap, -markerGap} {
+				spots = append(spots, [2]float64{x + nx*far - ny*on, y + ny*far + nx*on})
+			}
 		}
 	case hansa.Polygon: // in its middle, on top of names
 		w, so, e, n := geo.Bounds()
@@ -111,7 +118,7 @@ func (g *ground) marker(it *item, taken *collision) marker {
 	at[1] = min(max(at[1], markerRadius+3), mapHeight-markerRadius-3)
 	return marker{
 		Number: strconv.Itoa(it.Number), X: num(at[0]), Y: num(at[1]), Href: it.Href, DOM: it.DOM,
-		Label: "Closure " + strconv.Itoa(it.Number) + ": " + it.Name + ". " + it.Line, Planned: it.Planned, Selected: it.Current, Open: it.Open,
+		Label: say.Fill("Closure {1}: {2}. {3}", it.Number, it.Name, it.Line), Planned: it.Planned, Selected: it.Current, Open: it.Open,
 	}
 }
 

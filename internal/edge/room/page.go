@@ -2,6 +2,7 @@ package room
 
 import (
 	"cmp"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"html/template"
@@ -28,10 +29,16 @@ type page struct {
 	MoreAlarms                    int
 	AlarmWord                     string
 	Tiles                         []tile
+	Lang                          string // of the page
+	AlarmRate                     string // how many began lately
+	Acting                        bool   // alarms can be acted on
+	active, shelved               []alarm
+	recent                        int
 	Items, Ended                  []item
 	EndedOpen                     bool
 	LeftOut                       int
 	Account                       bool // people sign in here
+	May                           bool // close roads and open them
 	Nav                           []place
 	AllOpen                       string
 	Next                          []coming
@@ -41,9 +48,10 @@ type page struct {
 	Base                          template.HTML
 	ViewBox, Attribution          string
 	ask                           ask
+	say                           *words.Catalogue
 }
 
-type capsule struct{ Icon, Lead, Bold, Tail string }
+type capsule struct{ Icon, Text string }
 
 type tile struct{ Big, Small, Label, Title string }
 
@@ -73,10 +81,11 @@ type coming struct {
 }
 
 // build works a page out of what the source told.
-func (r *Room) build(l *Live, a ask) *page {
+func (r *Room) build(ctx context.Context, l *Live, a ask) *page {
+	say := words.Of(ctx)
 	p := &page{
-		City: l.City, Zone: words.Zone(l.Now, l.Zone), Clock: words.ClockSeconds(l.Now, l.Zone), Day: words.Day(l.Now, l.Zone),
-		NowMilli: l.Now.UnixMilli(), Factor: l.Factor, Theme: a.theme, Drawn: words.ClockSeconds(l.Now, l.Zone), ask: a,
+		City: l.City, Zone: words.Zone(l.Now, l.Zone), Clock: words.ClockSeconds(l.Now, l.Zone), Day: say.Day(l.Now, l.Zone),
+		NowMilli: l.Now.UnixMilli(), Factor: l.Factor, Theme: a.theme, Drawn: words.ClockSeconds(l.Now, l.Zone), ask: a, say: say,
 		Base: r.base.Load().markup, ViewBox: r.base.Load().viewBox(), Attribution: r.base.Load().attribution,
 	}
 	if p.Factor == 0 {
@@ -93,29 +102,41 @@ func (r *Room) build(l *Live, a ask) *page {
 	p.Dark = ask{theme: "dark"}.link("/live", a.closure, a.table)
 	p.Light = ask{theme: "light"}.link("/live", a.closure, a.table)
 	p.list(l)
-	p.Feeds = feeds(l)
-	all := alarms(p.Items, l)
-	p.Alarms = all[:min(len(all), alarmsMax)]
-	for i := range p.Alarms {
-		if id := p.Alarms[i].closure; id != "" && r.cfg.Desk != nil {
-			p.Alarms[i].Href = "/closures/" + url.PathEscape(id)
-		}
-	}
-	p.MoreAlarms = len(all) - len(p.Alarms)
-	if len(all) > 0 {
-		p.AlarmWord = words.Count(len(all), "alarm", "alarms")
-	}
+	p.Feeds = feeds(say, l)
+	r.alarmed(p, l)
 	p.Tiles = tiles(p, l)
-	p.Next = next(p.Items, l)
+	p.Next = next(say, p.Items, l)
 	if n := l.Note; n != nil {
 		if p.ShiftNote = (&noteRow{Text: n.Text, Who: n.Who}); !n.At.IsZero() {
-			p.ShiftNote.When = words.When(n.At, l.Now, zoneOf(l))
+			p.ShiftNote.When = say.When(n.At, l.Now, zoneOf(l))
 		}
 	}
 	p.allOpen(l)
 	p.choose(l)
 	p.Overlay = r.base.Load().overlay(p)
 	return p
+}
+
+// alarmed puts what asks for a person on the page.
+func (r *Room) alarmed(p *page, l *Live) {
+	all := alarms(p.say, p.Items, l)
+	for i := range all {
+		switch id := all[i].closure; {
+		case r.cfg.Desk == nil:
+			all[i].Href = ""
+		case id != "":
+			all[i].Href = "/closures/" + url.PathEscape(id)
+		}
+	}
+	p.active, p.shelved = settle(p.say, all, l)
+	p.recent, p.Acting = recent(all, l.Now), r.cfg.Alarms != nil
+	p.Alarms = p.active[:min(len(p.active), alarmsMax)]
+	p.MoreAlarms = len(all) - len(p.Alarms)
+	if n := len(p.active); n > 0 {
+		if p.AlarmWord = p.say.Count(n, "{1} alarm", "{1} alarms"); p.Acting && p.recent > 0 {
+			p.AlarmRate = p.say.Fill("{1} in 10 min", p.recent)
+		}
+	}
 }
 
 // link returns an address that keeps the rest of the view.
@@ -149,21 +170,21 @@ func (p *page) list(l *Live) {
 	stale := map[string]string{}
 	for _, f := range l.Feeds {
 		if f.State.Status != hansa.FeedFresh && !f.State.LastGood.IsZero() {
-			stale[f.State.Feed] = "as of " + words.When(f.State.LastGood, l.Now, l.Zone) + " · " + words.Span(l.Now.Sub(f.State.LastGood)) + " old"
+			stale[f.State.Feed] = p.say.Fill("as of {1} · {2} old", p.say.When(f.State.LastGood, l.Now, l.Zone), p.say.Span(l.Now.Sub(f.State.LastGood)))
 		}
 	}
 	for i := range closures {
 		c := &closures[i]
-		it := item{Number: c.Number, DOM: dom(c.ID), Badge: "no", Href: template.URL(p.ask.link("/live", c.ID, p.ask.table)), Name: c.Name, Line: line(c, l.Now, l.Zone), Planned: planned(c), Open: c.Effect == hansa.NoEffect, Stale: stale[c.Feed], Test: c.Test, c: c} //nolint:gosec // see item.Href
+		it := item{Number: c.Number, DOM: dom(c.ID), Badge: "no", Href: template.URL(p.ask.link("/live", c.ID, p.ask.table)), Name: c.Name, Line: line(p.say, c, l.Now, l.Zone), Planned: planned(c), Open: c.Effect == hansa.NoEffect, Stale: stale[c.Feed], Test: c.Test, c: c} //nolint:gosec // see item.Href
 		if it.Planned {
 			it.Badge = "no plan"
 		} else if it.Open {
 			it.Badge = "no note"
 		}
-		it.elapsed(l)
-		it.stands = c.stands(l.Now)
+		it.elapsed(p.say, l)
+		it.stands = c.stands(p.say, l.Now)
 		it.Marks = marks(it.stands)
-		it.Sum = count(c, it.stands)
+		it.Sum = count(p.say, c, it.stands)
 		if ended(c) {
 			p.Ended = append(p.Ended, it)
 		} else {
@@ -181,21 +202,21 @@ func (p *page) list(l *Live) {
 }
 
 // elapsed says how long it has lasted, or when it will begin.
-func (it *item) elapsed(l *Live) {
+func (it *item) elapsed(say *words.Catalogue, l *Live) {
 	begin := it.c.began()
 	switch {
 	case begin.IsZero():
 	case it.Planned:
 		it.Elapsed = words.Clock(begin, l.Zone)
 		if begin.Sub(l.Now) > 24*time.Hour {
-			it.Elapsed = begin.In(zoneOf(l)).Format("2 Jan")
+			it.Elapsed = say.Date(begin, l.Zone)
 		}
 	case ended(it.c):
 		if !it.c.ActualEnd.IsZero() {
 			it.Elapsed = words.Clock(it.c.ActualEnd, l.Zone)
 		}
 	default:
-		it.Elapsed = words.Elapsed(l.Now.Sub(begin))
+		it.Elapsed = say.Elapsed(l.Now.Sub(begin))
 		if l.Now.Sub(begin) < time.Hour {
 			it.SinceMilli = begin.UnixMilli()
 		}
@@ -215,7 +236,7 @@ func dom(id string) string {
 	return "c" + hex.EncodeToString(h[:6])
 }
 
-func feeds(l *Live) capsule {
+func feeds(say *words.Catalogue, l *Live) capsule {
 	fresh := 0
 	for _, f := range l.Feeds {
 		if f.State.Status == hansa.FeedFresh {
@@ -226,9 +247,9 @@ func feeds(l *Live) capsule {
 	case len(l.Feeds) == 0:
 		return capsule{}
 	case fresh == len(l.Feeds):
-		return capsule{Icon: "ok", Lead: "Feeds ", Bold: "all " + strconv.Itoa(fresh), Tail: " fresh"}
+		return capsule{Icon: "ok", Text: say.Count(fresh, "{1} feed, fresh", "All {1} feeds fresh")}
 	}
-	return capsule{Icon: "med", Lead: "Feeds ", Bold: strconv.Itoa(fresh) + " of " + strconv.Itoa(len(l.Feeds)), Tail: " fresh"}
+	return capsule{Icon: "med", Text: say.Count(len(l.Feeds), "{2} of {1} feed fresh", "{2} of {1} feeds fresh", fresh)}
 }
 
 // tiles are the figures of the day. One without data is absent.
@@ -244,12 +265,13 @@ func tiles(p *page, l *Live) []tile {
 			active++
 		}
 	}
-	out := []tile{{Big: strconv.Itoa(active), Label: map[bool]string{true: "closure", false: "closures"}[active == 1], Title: "In force now"}}
+	say := p.say
+	out := []tile{{Big: strconv.Itoa(active), Label: say.Count(active, "closure", "closures"), Title: say.Say("In force now")}}
 	if soon > 0 {
-		out[0].Small = " + " + strconv.Itoa(soon) + " planned"
+		out[0].Small = " + " + say.Fill("{1} planned", soon)
 	}
 	if other > 0 {
-		out[0].Small += " + " + words.Count(other, "measure", "measures")
+		out[0].Small += " + " + say.Count(other, "{1} measure", "{1} measures")
 	}
 	var took []time.Duration
 	var reached, measured float64
@@ -263,7 +285,7 @@ func tiles(p *page, l *Live) []tile {
 		live, declared := 0.0, 0.0
 		for k := range c.Receivers[:min(len(c.Receivers), ReceiversMax)] {
 			r := &c.Receivers[k]
-			s := climb(r, r.Steps, hansa.StepLive, c.from(), l.Now)
+			s := climb(say, r, r.Steps, hansa.StepLive, c.from(), l.Now)
 			declared += r.Share
 			if s.done {
 				live += r.Share
@@ -277,10 +299,10 @@ func tiles(p *page, l *Live) []tile {
 	}
 	if len(took) > 0 {
 		slices.Sort(took)
-		out = append(out, tile{Big: number(words.Span(took[len(took)/2])), Small: unit(words.Span(took[len(took)/2])), Label: "median to live, today", Title: "From the first offer to live, over all receivers that showed it"})
+		out = append(out, tile{Big: number(say.Span(took[len(took)/2])), Small: unit(say.Span(took[len(took)/2])), Label: say.Say("median to live, today"), Title: say.Say("From the first offer to live, over all receivers that showed it")})
 	}
 	if measured > 0 {
-		out = append(out, tile{Big: strconv.Itoa(words.Percent(min(1, reached/measured))), Small: " %", Label: "of trips reached, today", Title: "Sum of the shares of trips that the receivers declare, where it is live; mean of today's closures"})
+		out = append(out, tile{Big: strconv.Itoa(words.Percent(min(1, reached/measured))), Small: " %", Label: say.Say("of trips reached, today"), Title: say.Say("Sum of the shares of trips that the receivers declare, where it is live; mean of today's closures")})
 	}
 	return out
 }
@@ -298,36 +320,29 @@ func number(s string) string {
 func unit(s string) string { return s[len(number(s)):] }
 
 // next lists what begins and ends within a day, in order.
-func next(items []item, l *Live) []coming {
+func next(say *words.Catalogue, items []item, l *Live) []coming {
 	const horizon, most = 24 * time.Hour, 6
 	var out []coming
 	within := func(t time.Time) bool { return t.After(l.Now) && t.Before(l.Now.Add(horizon)) }
 	for i := range items {
 		c := items[i].c
 		if planned(c) && within(c.Start) {
-			n := coming{Clock: words.Clock(c.Start, l.Zone), Text: c.Name + ": " + lower(effect(c)), at: c.Start}
+			n := coming{Clock: words.Clock(c.Start, l.Zone), Text: c.Name + ": " + Does(say, c), at: c.Start}
 			if k := crossing(c, items); k > 0 {
-				n.Note = "on the diversion of " + strconv.Itoa(k)
+				n.Note = say.Fill("on the diversion of {1}", k)
 			}
 			out = append(out, n)
 		}
 		if within(c.End) && !c.End.IsZero() {
-			text := c.Name + " reopens"
+			text := say.Fill("{1} reopens", c.Name)
 			if c.EndKind == hansa.EndEstimated || c.EndKind == hansa.EndUnknown {
-				text = c.Name + " is expected to reopen"
+				text = say.Fill("{1} is expected to reopen", c.Name)
 			}
 			out = append(out, coming{Clock: words.Clock(c.End, l.Zone), Text: text, at: c.End})
 		}
 	}
 	slices.SortStableFunc(out, func(a, b coming) int { return a.at.Compare(b.at) })
 	return out[:min(len(out), most)]
-}
-
-func lower(s string) string {
-	if s == "" {
-		return s
-	}
-	return string(s[0]|0x20) + s[1:]
 }
 
 // crossing returns the number of the active closure whose advised diversion runs
@@ -367,17 +382,17 @@ func (p *page) allOpen(l *Live) {
 	if len(p.Items) > 0 {
 		return
 	}
-	p.AllOpen = "No closure is in force or planned."
+	p.AllOpen = p.say.Say("No closure is in force or planned.")
 	if !l.Before.IsZero() {
-		p.AllOpen = "The last closure ended " + words.Span(l.Now.Sub(l.Before)) + " ago."
+		p.AllOpen = p.say.Fill("The last closure ended {1} ago.", p.say.Span(l.Now.Sub(l.Before)))
 	}
 	switch {
 	case len(l.Feeds) == 0:
-		p.AllOpen += " No feed is connected: closures are entered by hand."
+		p.AllOpen += " " + p.say.Say("No feed is connected: closures are entered by hand.")
 	case p.Feeds.Icon == "ok":
-		p.AllOpen += " Feeds are fresh, so this is real."
+		p.AllOpen += " " + p.say.Say("Feeds are fresh, so this is real.")
 	default:
-		p.AllOpen += " Not every feed is fresh: some may be missing."
+		p.AllOpen += " " + p.say.Say("Not every feed is fresh: some may be missing.")
 	}
 }
 

@@ -58,7 +58,7 @@ func lanesOf(c *Closure) []int {
 	from := c.from()
 	for i := range order {
 		order[i] = i
-		s := climb(&c.Receivers[i], c.Receivers[i].Steps, hansa.StepLive, from, from)
+		s := climb(nil, &c.Receivers[i], c.Receivers[i].Steps, hansa.StepLive, from, from)
 		switch {
 		case s.done:
 			keys[i] = [2]float64{0, s.took.Seconds()}
@@ -110,13 +110,13 @@ func (a axis) x(d time.Duration) float64 {
 }
 
 // reach draws the opening ladders of c as lanes.
-func reach(c *Closure, now time.Time) *chart {
+func reach(say *words.Catalogue, c *Closure, now time.Time) *chart {
 	from := c.from()
 	stands := make([]stand, min(len(c.Receivers), ReceiversMax))
 	for i := range stands {
-		stands[i] = climb(&c.Receivers[i], c.Receivers[i].Steps, hansa.StepLive, from, now)
+		stands[i] = climb(say, &c.Receivers[i], c.Receivers[i].Steps, hansa.StepLive, from, now)
 		if ended(c) { // a ladder that is over can no longer be late
-			stands[i] = climb(&c.Receivers[i], c.Receivers[i].Steps, hansa.StepLive, from, cmp.Or(c.ActualEnd, now))
+			stands[i] = climb(say, &c.Receivers[i], c.Receivers[i].Steps, hansa.StepLive, from, cmp.Or(c.ActualEnd, now))
 		}
 	}
 	a := scaleFor(c, stands)
@@ -129,15 +129,15 @@ func reach(c *Closure, now time.Time) *chart {
 	bottom := chartTop + chartRow*float64(len(order))
 	ch.Height, ch.Bottom, ch.Tall = num(bottom+6), num(bottom-2), num(bottom-chartTop+4)
 	for _, t := range a.ticks {
-		text := words.Span(t)
+		text := say.Span(t)
 		if t == 0 {
 			text = "0"
 		}
 		switch {
 		case t == time.Minute || t == 2*time.Minute:
-			text = itoa(int(t/time.Minute)) + " min"
+			text = say.Fill("{1} min", int(t/time.Minute))
 		case t >= time.Hour:
-			text = itoa(int(t/time.Hour)) + " h"
+			text = say.Fill("{1} h", int(t/time.Hour))
 		}
 		ch.Ticks = append(ch.Ticks, tick{num(a.x(t)), text})
 	}
@@ -146,9 +146,9 @@ func reach(c *Closure, now time.Time) *chart {
 		ch.LimitX, ch.LimitW = num(a.x(limit)), num(a.x(limit)-chartLeft)
 	}
 	for k, i := range order {
-		ch.Lanes = append(ch.Lanes, laneOf(&c.Receivers[i], &stands[i], a, from, now, chartTop+chartRow*float64(k)+chartRow/2-2, !same))
+		ch.Lanes = append(ch.Lanes, laneOf(say, &c.Receivers[i], &stands[i], a, from, now, chartTop+chartRow*float64(k)+chartRow/2-2, !same))
 	}
-	ch.Says = says(c, stands, limit, same)
+	ch.Says = says(say, c, stands, limit, same)
 	return ch
 }
 
@@ -164,7 +164,7 @@ func sharedLimit(c *Closure) (limit time.Duration, same bool) {
 	return limit, same
 }
 
-func laneOf(r *Receiver, s *stand, a axis, from, now time.Time, y float64, own bool) lane {
+func laneOf(say *words.Catalogue, r *Receiver, s *stand, a axis, from, now time.Time, y float64, own bool) lane {
 	n := lane{Y: num(y), TextY: num(y + 4), Title: s.Title, ShareX: num(chartLeft - 16), ResultX: num(chartWidth - chartRight + 26), Result: s.Result, Tone: s.Tone, X0: num(chartLeft)}
 	if r.Share > 0 {
 		n.Share = itoa(words.Percent(r.Share)) + " %"
@@ -182,7 +182,7 @@ func laneOf(r *Receiver, s *stand, a axis, from, now time.Time, y float64, own b
 		}
 		seen[st.Step] = true
 		x := a.x(st.At.Sub(from))
-		d := dot{num(x), num(y), string(st.Step), string(st.Step) + " after " + words.Span(max(0, st.At.Sub(from)))}
+		d := dot{num(x), num(y), string(st.Step), say.Fill("{1} after {2}", say.Say(string(st.Step)), say.Span(max(0, st.At.Sub(from))))}
 		switch st.Step {
 		case hansa.StepFetched, hansa.StepMatched, hansa.StepHeld:
 			n.Dots = append(n.Dots, d)
@@ -210,7 +210,7 @@ func laneOf(r *Receiver, s *stand, a axis, from, now time.Time, y float64, own b
 }
 
 // says puts the chart into words.
-func says(c *Closure, stands []stand, limit time.Duration, same bool) string {
+func says(say *words.Catalogue, c *Closure, stands []stand, limit time.Duration, same bool) string {
 	live, intime := 0, 0
 	var rest []string
 	for i := range stands {
@@ -224,15 +224,16 @@ func says(c *Closure, stands []stand, limit time.Duration, same bool) string {
 			rest = append(rest, s.Title+" "+s.Text)
 		}
 	}
-	out := "Time from publication until each receiver fetched, matched and showed the closure. " + itoa(live) + " of " + itoa(len(stands)) + " live"
+	out := say.Say("Time from publication until each receiver fetched, matched and showed the closure.") + " "
 	if limit > 0 && same {
-		out += ", " + itoa(intime) + " within the agreed " + words.Span(limit)
+		out += say.Fill("{1} of {2} live, {3} within the agreed {4}.", live, len(stands), intime, say.Span(limit))
+	} else {
+		out += say.Fill("{1} of {2} live.", live, len(stands))
 	}
-	out += "."
 	if len(rest) > 0 {
-		out += " " + words.List(rest...) + "."
+		out += " " + say.List(rest...) + "."
 	}
-	return out + " The table has the same figures."
+	return out + " " + say.Say("The table has the same figures.")
 }
 
 func num(f float64) string { return strconv.FormatFloat(math.Round(f*10)/10, 'f', -1, 64) }

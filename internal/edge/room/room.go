@@ -8,7 +8,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"html/template"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -16,6 +15,7 @@ import (
 	"time"
 
 	"github.com/hansa-exchange/hansa"
+	"github.com/hansa-exchange/hansa/internal/base/words"
 )
 
 // QueryBytesMax bounds each query parameter.
@@ -27,11 +27,20 @@ type Config struct {
 	Drawing Drawing // the base map; empty draws closures alone
 	// Authenticate says who a browser is. An error keeps it out. Nil lets nobody in.
 	Authenticate func(*http.Request) (hansa.Actor, error)
-	Accounts     Accounts         // how people sign in; nil has no pages for it
-	Invitations  Invitations      // how organisations come in; nil has no pages for it
-	Desk         Desk             // what controllers do; nil has no pages for it
-	Keeper       Keeper           // what a party keeps; nil has no pages for it
-	Shift        Shift            // the note between shifts; nil has no page for it
+	Accounts     Accounts    // how people sign in; nil has no pages for it
+	Invitations  Invitations // how organisations come in; nil has no pages for it
+	Desk         Desk        // what controllers do; nil has no pages for it
+	Keeper       Keeper      // what a party keeps; nil has no pages for it
+	Deals        Deals       // what a party agrees with others; nil has no pages for it
+	Accords      Accords     // what parties agree for both directions; nil has no pages for it
+	Prints       Prints      // accords for paper; nil has no page for it
+	Asks         Asks        // data that are asked for before an accord; nil has no pages for it
+	Reviews      Reviews     // accords for who holds a link; nil has no page for it
+	Shift        Shift       // the note between shifts; nil has no page for it
+	Alarms       Alarms      // what people do about alarms; nil has no page for it
+	Drafts       Drafts      // closures begun and not published; nil keeps none
+	Langs        []string    // of guests: the node's own party's
+	Catalogues   []*words.Catalogue
 	Log          *slog.Logger     // nil logs nothing
 	Now          func() time.Time // the wall clock
 }
@@ -41,7 +50,7 @@ type Room struct {
 	cfg    Config
 	base   atomic.Pointer[ground]
 	assets *assets
-	pages  *template.Template
+	pages  tongues
 	views  *views
 	cross  *http.CrossOriginProtection
 }
@@ -55,15 +64,18 @@ func New(cfg Config) (*Room, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	a, err := openAssets()
+	a, err := builtInAssets()
 	if err != nil {
 		return nil, err
 	}
-	pages, err := templates(a)
+	pages, err := builtInPages()
+	if err == nil && len(cfg.Catalogues) > 0 {
+		pages, err = speak(a, cfg.Catalogues)
+	}
 	if err != nil {
 		return nil, err
 	}
-	base, err := survey(cfg.Drawing, pages)
+	base, err := survey(cfg.Drawing, pages.in(""))
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +87,7 @@ func New(cfg Config) (*Room, error) {
 // Redraw gives the pages another base map; those that are open keep theirs until
 // they are loaded again.
 func (r *Room) Redraw(d Drawing) error {
-	base, err := survey(d, r.pages)
+	base, err := survey(d, r.pages.in(""))
 	if err == nil {
 		r.base.Store(base)
 	}
@@ -85,7 +97,7 @@ func (r *Room) Redraw(d Drawing) error {
 // Routes lists the ways in. They ask for no right of the common kind: the room
 // establishes who a browser is by Config.Authenticate, the assets excepted.
 func (r *Room) Routes() []hansa.Route {
-	return append(slices.Concat(r.signRoutes(), r.inviteRoutes(), r.sheetRoutes()),
+	return append(slices.Concat(r.signRoutes(), r.inviteRoutes(), r.registerRoutes(), r.reviewRoutes(), r.sheetRoutes()),
 		hansa.Route{Method: "GET", Pattern: "/{$}", Object: "node", Action: "go to the first page"},
 		hansa.Route{Method: "GET", Pattern: "/live", Object: "node", Action: "see the situation"},
 		hansa.Route{Method: "GET", Pattern: "/live.json", Object: "node", Action: "read the situation"},
@@ -112,7 +124,7 @@ func (r *Room) Handler(pattern string) http.Handler {
 	case "/assets/{hash}/{name...}":
 		return r.open(r.asset)
 	}
-	for _, of := range []func(string) http.Handler{r.signHandler, r.inviteHandler, r.sheetHandler} {
+	for _, of := range []func(string) http.Handler{r.signHandler, r.inviteHandler, r.registerHandler, r.reviewHandler, r.sheetHandler} {
 		if h := of(pattern); h != nil {
 			return h
 		}
@@ -139,6 +151,7 @@ func (r *Room) open(f func(http.ResponseWriter, *http.Request) error) http.Handl
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		head(w)
 		keepTheme(w, req)
+		r.speak(req, r.cfg.Langs...)
 		if err := f(w, req); err != nil {
 			r.sorry(w, req, err)
 		}
@@ -156,6 +169,7 @@ func (r *Room) guard(f func(http.ResponseWriter, *http.Request, hansa.Actor) err
 		if err != nil {
 			return r.signFirst(w, req, err)
 		}
+		r.speakTo(req, by)
 		return f(w, req, by)
 	})
 }
@@ -168,7 +182,7 @@ func (r *Room) sorry(w http.ResponseWriter, req *http.Request, err error) {
 	pub, id := hansa.Public(err), hansa.NewID(r.cfg.Now())
 	if pub.Kind == hansa.Internal {
 		r.cfg.Log.LogAttrs(req.Context(), slog.LevelError, "a page failed", slog.String("path", req.URL.Path), slog.String("request", id), slog.Any("err", err))
-		pub = &hansa.Error{Kind: hansa.Internal, Code: pub.Code, Message: "Something failed inside the exchange. Data goes on being exchanged.", Hint: pub.Hint}
+		pub = &hansa.Error{Kind: hansa.Internal, Code: pub.Code, Message: words.Mark("Something failed inside the exchange. Data goes on being exchanged."), Hint: pub.Hint}
 	}
 	status := hansa.Status(pub)
 	w.Header().Set("Cache-Control", "no-store")
@@ -179,7 +193,8 @@ func (r *Room) sorry(w http.ResponseWriter, req *http.Request, err error) {
 		return
 	}
 	var b bytes.Buffer
-	if err := r.pages.ExecuteTemplate(&b, "sorry", map[string]any{"Status": status, "Text": http.StatusText(status), "Message": pub.Message, "Hint": pub.Hint, "ID": id, "Theme": theme(req)}); err != nil {
+	say := words.Of(req.Context())
+	if err := r.pages.in(langOf(req.Context())).ExecuteTemplate(&b, "sorry", map[string]any{"Status": status, "Message": say.Refusal(pub), "Hint": say.Say(pub.Hint), "ID": id, "Theme": theme(req)}); err != nil {
 		http.Error(w, pub.Message, status)
 		return
 	}

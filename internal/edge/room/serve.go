@@ -31,7 +31,7 @@ func (r *Room) live(w http.ResponseWriter, req *http.Request, by hansa.Actor) er
 	}
 	defer sheets.Put(b)
 	b.Reset()
-	if err := r.pages.ExecuteTemplate(b, "live", p); err != nil {
+	if err := r.pages.in(p.Lang).ExecuteTemplate(b, "live", p); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
@@ -49,7 +49,7 @@ func (r *Room) mapSVG(w http.ResponseWriter, req *http.Request, by hansa.Actor) 
 		return err
 	}
 	var b bytes.Buffer
-	if err := r.pages.ExecuteTemplate(&b, "mapfile", p); err != nil {
+	if err := r.pages.in(p.Lang).ExecuteTemplate(&b, "mapfile", p); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "image/svg+xml; charset=utf-8")
@@ -61,8 +61,9 @@ func (r *Room) look(ctx context.Context, by hansa.Actor, a ask) (*page, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := r.build(&l, a)
-	p.Account, p.Nav = r.cfg.Accounts != nil, r.nav(by, "/live")
+	p := r.build(ctx, &l, a)
+	p.Lang = langOf(ctx)
+	p.Account, p.Nav, p.May = r.cfg.Accounts != nil, r.nav(by, "/live"), r.cfg.Desk != nil && by.May(hansa.RightControl)
 	return p, nil
 }
 

@@ -74,6 +74,9 @@ type settingsPage struct {
 	Days, Kind  string
 	Test        bool
 	Keys        Keys
+	Deals       bool // there are peers
+	DID         string
+	PartyKeys   []keyRow
 }
 
 type credentialRow struct {
@@ -91,20 +94,39 @@ type userRow struct {
 
 // tickRow is one box to tick.
 type tickRow struct {
-	Value, Says string
-	On          bool
+	Value, Word, Says string
+	On                bool
 }
 
 func (r *Room) settingsPage(w http.ResponseWriter, req *http.Request, by hansa.Actor) error {
-	p := settingsPage{shell: r.shell(req, by, "Settings", "/settings"), Manage: by.May(hansa.RightManage)}
-	return r.write(w, req, &p.shell, "settings", &p, map[string]any{"pages": []string{"/settings/credentials", "/settings/users", "/settings/keys", "/settings/account"}}, nil)
+	p := settingsPage{shell: r.shell(req, by, "Settings", "/settings"), Manage: by.May(hansa.RightManage), Deals: r.cfg.Deals != nil}
+	list := []string{"/settings/credentials", "/settings/users", "/settings/keys", "/settings/account"}
+	if p.Deals {
+		list = append(list, "/settings/peers")
+	}
+	return r.write(w, req, &p.shell, "settings", &p, map[string]any{"pages": list}, nil)
 }
 
 // keysPage shows what others keep to check this node.
 func (r *Room) keysPage(w http.ResponseWriter, req *http.Request, by hansa.Actor) error {
+	return r.keysSheet(w, req, by, nil)
+}
+
+func (r *Room) keysSheet(w http.ResponseWriter, req *http.Request, by hansa.Actor, failure error) error {
 	p := settingsPage{shell: r.shell(req, by, "Keys", "/settings/keys"), Keys: r.cfg.Keeper.Keys(req.Context(), by)}
 	under(&p.shell)
-	return r.write(w, req, &p.shell, "keys", &p, p.Keys, nil)
+	if req.URL.Query().Get("done") == "rotate" {
+		p.Note = p.say.Say("There is a new key, signed for by the old one. It is published now and signs in ten minutes; the old one stays good for a day.")
+	}
+	keys, err := r.partyKeys(req, by, &p)
+	if err != nil {
+		return err
+	}
+	doc := struct {
+		Keys
+		Party PartyKeys `json:"party"`
+	}{p.Keys, keys}
+	return r.write(w, req, &p.shell, "keys", &p, doc, failure)
 }
 
 // under marks settings in the navigation of a page below it.
@@ -116,14 +138,14 @@ func under(s *shell) {
 
 func rightSays(right hansa.Right) string {
 	return map[hansa.Right]string{
-		hansa.RightRead: "the flows that come to you", hansa.RightPublish: "into your datasets", hansa.RightReceipt: "say what became of records",
-		hansa.RightControl: "close and reopen roads", hansa.RightManage: "credentials, users, datasets, feeds and flows",
+		hansa.RightRead: words.Mark("the flows that come to you"), hansa.RightPublish: words.Mark("into your datasets"), hansa.RightReceipt: words.Mark("say what became of records"),
+		hansa.RightControl: words.Mark("close and reopen roads"), hansa.RightConnect: words.Mark("speak the Dataspace Protocol as your party"), hansa.RightManage: words.Mark("credentials, users, datasets, feeds and flows"),
 	}[right]
 }
 
 func (r *Room) credentialsPage(w http.ResponseWriter, req *http.Request, by hansa.Actor) error {
 	p := &settingsPage{}
-	shown := map[string]string{"revoke": "The credential is ended. What uses it is turned away from now on."}[req.URL.Query().Get("done")]
+	shown := words.Of(req.Context()).Say(map[string]string{"revoke": "The credential is ended. What uses it is turned away from now on."}[req.URL.Query().Get("done")])
 	return r.credentialsSheet(w, req, by, p, shown, nil)
 }
 
@@ -137,19 +159,19 @@ func (r *Room) credentialsSheet(w http.ResponseWriter, req *http.Request, by han
 	}
 	for i := range list {
 		c := &list[i]
-		row := credentialRow{ID: c.ID, Name: c.Name, Kind: c.Kind, Rights: strings.Join(c.Rights, ", "), State: words.Upper(c.State), Tone: "ok", Issued: p.when(c.Issued), Expires: p.when(c.Expires), Used: p.ago(c.LastUsed), Good: c.State == "good", Test: c.Test}
+		row := credentialRow{ID: c.ID, Name: c.Name, Kind: p.say.Say(c.Kind), Rights: strings.Join(c.Rights, ", "), State: words.Upper(p.say.Say(c.State)), Tone: "ok", Issued: p.when(c.Issued), Expires: p.when(c.Expires), Used: p.ago(c.LastUsed), Good: c.State == "good", Test: c.Test}
 		if !row.Good {
 			row.Tone = "low"
 		}
 		p.Credentials = append(p.Credentials, row)
 	}
-	for _, right := range []hansa.Right{hansa.RightRead, hansa.RightReceipt, hansa.RightPublish, hansa.RightControl, hansa.RightManage} {
+	for _, right := range []hansa.Right{hansa.RightRead, hansa.RightReceipt, hansa.RightPublish, hansa.RightControl, hansa.RightConnect, hansa.RightManage} {
 		if by.May(right) {
 			on := right == hansa.RightRead || right == hansa.RightReceipt
 			if req.Method == http.MethodPost && req.PostForm.Has("kind") {
 				on = slices.Contains(req.PostForm["right"], string(right))
 			}
-			p.Rights = append(p.Rights, tickRow{string(right), rightSays(right), on})
+			p.Rights = append(p.Rights, tickRow{string(right), string(right), p.say.Say(rightSays(right)), on})
 		}
 	}
 	return r.write(w, req, &p.shell, "credentials", p, map[string]any{"credentials": list}, failure)
@@ -203,24 +225,25 @@ func (r *Room) changeCredential(w http.ResponseWriter, req *http.Request, by han
 
 func roleSays(role hansa.UserRole) string {
 	return map[hansa.UserRole]string{
-		hansa.RoleViewer: "looks", hansa.RoleController: "closes and opens roads", hansa.RoleCrew: "says at the road what is closed", hansa.RoleSteward: "answers for the datasets",
-		hansa.RoleSignatory: "signs", hansa.RoleOperator: "keeps datasets, feeds, flows and credentials", hansa.RoleAuditor: "looks at what was done", hansa.RoleAdministrator: "all, and who the users are",
-		hansa.RoleCounsel: "reads and comments", hansa.RoleEngineer: "connects a company's systems", hansa.RoleDuty: "a company's duty desk",
+		hansa.RoleViewer: words.Mark("looks"), hansa.RoleController: words.Mark("closes and opens roads"), hansa.RoleCrew: words.Mark("says at the road what is closed"), hansa.RoleSteward: words.Mark("answers for the datasets"),
+		hansa.RoleSignatory: words.Mark("signs"), hansa.RoleOperator: words.Mark("keeps datasets, feeds, flows and credentials"), hansa.RoleAuditor: words.Mark("looks at what was done"), hansa.RoleAdministrator: words.Mark("all, and who the users are"),
+		hansa.RoleCounsel: words.Mark("reads and comments"), hansa.RoleEngineer: words.Mark("connects a company's systems"), hansa.RoleDuty: words.Mark("a company's duty desk"),
 	}[role]
 }
 
 // ticks lists all roles, those in on ticked.
-func ticks(on []hansa.UserRole) []tickRow {
+func ticks(say *words.Catalogue, on []hansa.UserRole) []tickRow {
 	var out []tickRow
 	for _, role := range hansa.UserRoles() {
-		out = append(out, tickRow{string(role), roleSays(role), slices.Contains(on, role)})
+		out = append(out, tickRow{string(role), say.Say(string(role)), say.Say(roleSays(role)), slices.Contains(on, role)})
 	}
 	return out
 }
 
 func (r *Room) usersPage(w http.ResponseWriter, req *http.Request, by hansa.Actor) error {
-	note := map[string]string{"roles": "The roles are changed, for open sessions too.", "revoke": "The user is ended, with all sessions and links."}[req.URL.Query().Get("done")]
-	return r.usersSheet(w, req, by, &settingsPage{Roles: ticks(nil)}, note, nil)
+	say := words.Of(req.Context())
+	note := say.Say(map[string]string{"roles": "The roles are changed, for open sessions too.", "revoke": "The user is ended, with all sessions and links."}[req.URL.Query().Get("done")])
+	return r.usersSheet(w, req, by, &settingsPage{Roles: ticks(say, nil)}, note, nil)
 }
 
 func (r *Room) usersSheet(w http.ResponseWriter, req *http.Request, by hansa.Actor, p *settingsPage, note string, failure error) error {
@@ -228,7 +251,7 @@ func (r *Room) usersSheet(w http.ResponseWriter, req *http.Request, by hansa.Act
 	under(&p.shell)
 	p.Note = note
 	if p.Roles == nil {
-		p.Roles = ticks(nil)
+		p.Roles = ticks(p.say, nil)
 	}
 	if p.Pass != nil {
 		p.Until = p.when(p.Pass.Expires)
@@ -239,13 +262,13 @@ func (r *Room) usersSheet(w http.ResponseWriter, req *http.Request, by hansa.Act
 	}
 	for i := range list {
 		u := &list[i]
-		row := userRow{ID: u.ID, Name: u.Name, SignIn: u.SignIn, Mail: u.Mail, State: words.Upper(u.State), Tone: map[string]string{"active": "ok", "invited": "med"}[u.State], Seen: p.ago(u.LastSeen), Sessions: u.Sessions, Roles: ticks(u.Roles), Good: u.State != "revoked"}
+		row := userRow{ID: u.ID, Name: u.Name, SignIn: u.SignIn, Mail: u.Mail, State: words.Upper(p.say.Say(u.State)), Tone: map[string]string{"active": "ok", "invited": "med"}[u.State], Seen: p.ago(u.LastSeen), Sessions: u.Sessions, Roles: ticks(p.say, u.Roles), Good: u.State != "revoked"}
 		if row.Tone == "" {
 			row.Tone = "low"
 		}
 		var roles []string
 		for _, x := range u.Roles {
-			roles = append(roles, string(x))
+			roles = append(roles, p.say.Say(string(x)))
 		}
 		row.RoleWords = strings.Join(roles, ", ")
 		p.Users = append(p.Users, row)
@@ -262,7 +285,7 @@ func rolesOf(list []string) (out []hansa.UserRole) {
 
 func (r *Room) addUser(w http.ResponseWriter, req *http.Request, by hansa.Actor) error {
 	f := req.PostForm
-	p := &settingsPage{Name: f.Get("name"), Mail: f.Get("mail"), Roles: ticks(rolesOf(f["role"]))}
+	p := &settingsPage{Name: f.Get("name"), Mail: f.Get("mail"), Roles: ticks(words.Of(req.Context()), rolesOf(f["role"]))}
 	pass, err := r.cfg.Keeper.AddUser(req.Context(), by, strings.TrimSpace(p.Name), strings.TrimSpace(p.Mail), rolesOf(f["role"]))
 	if err != nil {
 		return r.usersSheet(w, req, by, p, "", err)

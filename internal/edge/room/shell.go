@@ -19,11 +19,13 @@ type Host struct {
 	Zone   *time.Location // nil is UTC
 	Now    time.Time      // by the clock of the pages
 	Factor float64        // how fast that clock runs; 0 and 1 are real time
+	Langs  []string       // in which its people read, the first for which there is a catalogue
 }
 
 // shell is what every page besides the live one has around it.
 type shell struct {
 	Theme, Title, Here       string
+	Lang                     string // of the page
 	Nav                      []place
 	Host, Who                string
 	Clock, Zone, ZoneName    string
@@ -33,9 +35,12 @@ type shell struct {
 	JSON, Dark, Light        string
 	Account                  bool
 	Stream, Refresh          string // for a page that follows the situation
+	Script                   string // of a page that draws on a map
+	Style                    string // of pages that need more than the others
 	Error, Hint, Field, Note string
 	now                      time.Time
 	zone                     *time.Location
+	say                      *words.Catalogue
 }
 
 // place is one entry of the navigation.
@@ -54,6 +59,7 @@ type sheetRoute struct {
 	rights                  []hansa.Right
 	serve                   answerBy
 	bodyMax                 int64
+	slow                    bool // it lasts as long as the browser stays
 }
 
 // sheets lists the pages of the shell; those that the configuration has no source
@@ -75,9 +81,29 @@ func (r *Room) sheets() []sheetRoute {
 		form("/closures/{closure}/{act}", "change a closure", r.changeClosure, hansa.RightControl)
 		page("/close", "see how to close a place", r.closePage, hansa.RightControl)
 		form("/close", "close a place", r.close, hansa.RightControl)
+		if r.cfg.Drafts != nil {
+			form("/close/drafts/{draft}/drop", "throw a draft of a closure away", r.dropDraft, hansa.RightControl)
+		}
 	}
 	if r.cfg.Keeper != nil {
 		r.kept(page, form)
+	}
+	if r.cfg.Deals != nil {
+		r.dealt(page, form)
+		list = append(list, r.streams()...)
+	}
+	if r.cfg.Accords != nil {
+		r.accorded(page, form)
+	}
+	if r.cfg.Asks != nil {
+		r.askRoutes(page, form)
+	}
+	if r.cfg.Prints != nil {
+		page("/accords/{accord}/print", "see an accord as it is signed, for paper", r.printPage, hansa.RightRead)
+	}
+	if r.cfg.Alarms != nil {
+		page("/alarms", "see the alarms and what was done about them", r.alarmsPage, hansa.RightRead)
+		form("/alarms", "acknowledge or shelve an alarm", r.actOnAlarm, hansa.RightControl)
 	}
 	if r.cfg.Shift != nil {
 		page("/shift", "see the shift's notes", r.shiftPage, hansa.RightRead, hansa.RightControl)
@@ -115,10 +141,45 @@ func (r *Room) kept(page, form func(pattern, action string, serve answerBy, righ
 	page("/first", "see what to do first", r.firstPage, manage)
 }
 
+// dealt lists the pages of what a party agrees with others.
+func (r *Room) dealt(page, form func(pattern, action string, serve answerBy, rights ...hansa.Right)) {
+	const read, manage = hansa.RightRead, hansa.RightManage
+	page("/requests", "see who asks for what", r.requestsPage, read)
+	page("/requests/{request}", "see a request", r.requestPage, read)
+	form("/requests/{request}/{act}", "agree, accept, counter or decline", r.decide, manage)
+	page("/agreements", "see the agreements", r.agreementsPage, read)
+	page("/agreements/{agreement}", "see an agreement with its transfers", r.agreementPage, read)
+	form("/agreements/{agreement}/transfers", "ask for data under an agreement", r.take, manage)
+	form("/agreements/{agreement}/end", "end an agreement", r.endAgreement, manage)
+	form("/transfers/{transfer}/{act}", "start, suspend, resume or end a transfer", r.steer, manage)
+	page("/processes/{process}", "see every message of a request or transfer", r.inspectorPage, read)
+	page("/datasets/{dataset}", "see a dataset with its offers", r.datasetPage, read)
+	form("/datasets/{dataset}/offers", "offer a dataset", r.makeOffer, manage)
+	form("/datasets/{dataset}/offers/{offer}/withdraw", "withdraw an offer", r.withdrawOffer, manage)
+	page("/catalogue", "search what the party has or could have", r.cataloguePage, read)
+	form("/catalogue", "read the catalogues elsewhere anew", r.lookAgain, manage)
+	page("/catalogue/request", "see how to ask for a dataset", r.wishPage, manage)
+	form("/catalogue/request", "ask for a dataset", r.wish, manage)
+	page("/settings/peers", "see whom the party deals with elsewhere", r.peersPage, manage)
+	form("/settings/peers", "add a peer; a token made for it is shown once", r.addPeer, manage)
+	form("/settings/peers/{peer}/{act}", "remove a peer", r.changePeer, manage)
+	form("/settings/keys/{key}/{act}", "put a new key in the place of one", r.rotateKey, manage)
+}
+
+// streams bring the pages up to date that show what moves between two nodes.
+func (r *Room) streams() []sheetRoute {
+	read := []hansa.Right{hansa.RightRead}
+	return []sheetRoute{
+		{method: "GET", pattern: "/requests/{request}/stream", action: "follow a request", rights: read, serve: r.requestStream, slow: true},
+		{method: "GET", pattern: "/agreements/{agreement}/stream", action: "follow an agreement's transfers", rights: read, serve: r.agreementStream, slow: true},
+		{method: "GET", pattern: "/processes/{process}/stream", action: "follow a process's messages", rights: read, serve: r.inspectorStream, slow: true},
+	}
+}
+
 func (r *Room) sheetRoutes() []hansa.Route {
 	var out []hansa.Route
 	for _, s := range r.sheets() {
-		out = append(out, hansa.Route{Method: s.method, Pattern: s.pattern, Object: "node", Action: s.action, BodyMax: s.bodyMax})
+		out = append(out, hansa.Route{Method: s.method, Pattern: s.pattern, Object: "node", Action: s.action, BodyMax: s.bodyMax, Slow: s.slow})
 	}
 	return out
 }
@@ -156,34 +217,36 @@ func (r *Room) by(rights []hansa.Right, serve answerBy) answering {
 		if err != nil {
 			return r.signFirst(w, req, err)
 		}
+		r.speakTo(req, actor)
 		if len(rights) > 0 && !slices.ContainsFunc(rights, actor.May) {
-			return lacking(rights[0])
+			return lacking(words.Of(req.Context()), rights[0])
 		}
 		return serve(w, req, actor)
 	}
 }
 
 // lacking says which right is missing, and who has it.
-func lacking(right hansa.Right) error {
+func lacking(say *words.Catalogue, right hansa.Right) error {
 	var roles []string
 	for _, role := range hansa.UserRoles() {
 		if slices.Contains(hansa.RightsOf([]hansa.UserRole{role}), right) {
-			roles = append(roles, string(role))
+			roles = append(roles, say.Say(string(role)))
 		}
 	}
-	hint := "Ask an administrator of your organisation."
+	hint := say.Say("Ask an administrator of your organisation.")
 	if len(roles) > 0 {
-		hint = "It is for the roles " + words.List(roles...) + ". " + hint
+		hint = say.Fill("It is for the roles {1}.", say.List(roles...)) + " " + hint
 	}
 	if right == hansa.RightAdmin {
-		hint = "It is for administrators of the organisation that runs this node."
+		hint = say.Say("It is for administrators of the organisation that runs this node.")
 	}
 	return hansa.Errorf(hansa.Denied, "This page is not for your role: it needs the right %s.", right).With(hansa.CodeForbidden).WithHint(hint)
 }
 
 // shell begins a page.
 func (r *Room) shell(req *http.Request, by hansa.Actor, title, here string) shell {
-	s := shell{Title: title, Here: here, Theme: theme(req), Nav: r.nav(by, here), Account: r.cfg.Accounts != nil, Factor: 1}
+	say := words.Of(req.Context())
+	s := shell{Title: say.Say(title), say: say, Lang: langOf(req.Context()), Here: here, Theme: theme(req), Nav: r.nav(by, here), Account: r.cfg.Accounts != nil, Factor: 1}
 	h := Host{Now: r.cfg.Now()}
 	if r.cfg.Desk != nil {
 		h = r.cfg.Desk.Host(by)
@@ -195,7 +258,7 @@ func (r *Room) shell(req *http.Request, by hansa.Actor, title, here string) shel
 		s.zone = time.UTC
 	}
 	s.now, s.Host = h.Now, h.Party
-	s.Clock, s.Zone, s.Day, s.ZoneName, s.NowMilli = words.ClockSeconds(h.Now, s.zone), words.Zone(h.Now, s.zone), words.Day(h.Now, s.zone), s.zone.String(), h.Now.UnixMilli()
+	s.Clock, s.Zone, s.Day, s.ZoneName, s.NowMilli = words.ClockSeconds(h.Now, s.zone), words.Zone(h.Now, s.zone), say.Day(h.Now, s.zone), s.zone.String(), h.Now.UnixMilli()
 	if s.Account && by.User != "" {
 		if a, err := r.cfg.Accounts.Account(req); err == nil {
 			s.Who = a.Name
@@ -227,15 +290,19 @@ func (r *Room) nav(by hansa.Actor, here string) []place {
 		low              bool
 		rights           []hansa.Right
 	}{
-		{"/live", "i-map", "Situation", false, nil},
-		{"/closures", "i-closed", "Closures", false, nil},
-		{"/deliveries", "i-deliver", "Deliveries", false, nil},
-		{"/datasets", "i-data", "Datasets", false, nil},
-		{"/feeds", "i-feed", "Feeds", false, nil},
-		{"/parties", "i-people", "Parties", false, nil},
-		{"/settings", "i-gear", "Settings", true, nil},
-		{"/status", "i-pulse", "Status", true, nil},
-		{"/help", "i-help", "Help", true, nil},
+		{"/live", "i-map", words.Mark("Situation"), false, nil},
+		{"/closures", "i-closed", words.Mark("Closures"), false, nil},
+		{"/exchange", "i-swap", words.Mark("Exchange"), false, nil},
+		{"/accords", "i-accord", words.Mark("Accords"), false, nil},
+		{"/deliveries", "i-deliver", words.Mark("Deliveries"), false, nil},
+		{"/datasets", "i-data", words.Mark("Datasets"), false, nil},
+		{"/feeds", "i-feed", words.Mark("Feeds"), false, nil},
+		{"/requests", "i-ask", words.Mark("Requests"), false, nil},
+		{"/agreements", "i-paper", words.Mark("Agreements"), false, nil},
+		{"/parties", "i-people", words.Mark("Parties"), false, nil},
+		{"/settings", "i-gear", words.Mark("Settings"), true, nil},
+		{"/status", "i-pulse", words.Mark("Status"), true, nil},
+		{"/help", "i-help", words.Mark("Help"), true, nil},
 	}
 	sheets := r.sheets()
 	var out []place
@@ -254,7 +321,7 @@ func (s *shell) when(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
-	return words.When(t, s.now, s.zone)
+	return s.say.When(t, s.now, s.zone)
 }
 
 // ago writes a time, and how long ago it was.
@@ -263,7 +330,7 @@ func (s *shell) ago(t time.Time) string {
 		return ""
 	}
 	if d := s.now.Sub(t); d >= 0 && d < 24*time.Hour {
-		return words.Span(d) + " ago"
+		return s.say.Fill("{1} ago", s.say.Span(d))
 	}
 	return s.when(t)
 }
@@ -277,7 +344,7 @@ func (s *shell) fail(err error) (status int, rest error) {
 	if pub.Kind == hansa.Internal {
 		return 0, err
 	}
-	s.Error, s.Hint, s.Field = sentence(pub.Message), sentence(pub.Hint), strings.TrimPrefix(pub.Field, "/")
+	s.Error, s.Hint, s.Field = sentence(s.say.Refusal(pub)), sentence(s.say.Say(pub.Hint)), strings.TrimPrefix(pub.Field, "/")
 	return hansa.Status(pub), nil
 }
 
@@ -298,7 +365,7 @@ func (r *Room) write(w http.ResponseWriter, req *http.Request, s *shell, name st
 		w.Header().Set("Content-Type", "application/json")
 		return send(w, req, b.Bytes())
 	}
-	if err := r.pages.ExecuteTemplate(&b, name, p); err != nil {
+	if err := r.pages.in(s.Lang).ExecuteTemplate(&b, name, p); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")

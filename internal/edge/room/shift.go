@@ -52,7 +52,7 @@ func (r *Room) shiftSheet(w http.ResponseWriter, req *http.Request, by hansa.Act
 		p.Nav[i].Here = p.Nav[i].Href == "/live"
 	}
 	if req.URL.Query().Get("done") == "written" {
-		p.Note = "The note is saved. The next shift sees it on the situation."
+		p.Note = p.say.Say("The note is saved. The next shift sees it on the situation.")
 	}
 	list, err := r.cfg.Shift.Notes(req.Context(), by)
 	if err != nil {

@@ -81,6 +81,8 @@ type signPage struct {
 	Account                  Account
 	Until                    string
 	Sessions                 []sessionRow
+	Roles                    []string
+	Langs                    []langRow
 }
 
 type sessionRow struct {
@@ -106,6 +108,7 @@ func (r *Room) signRoutes() []hansa.Route {
 		{Method: "GET", Pattern: "/settings/account", Object: "node", Action: "see one's own account"},
 		form("/settings/account/password", "change one's password"),
 		form("/settings/account/sessions/{session}/end", "end one of one's own sessions"),
+		form("/settings/account/language", "choose the language of the pages in this browser"),
 	}
 }
 
@@ -120,6 +123,7 @@ func (r *Room) signHandler(pattern string) http.Handler {
 		"/settings/account":          {r.accountPage, nil},
 		"/settings/account/password": {nil, r.changePassword},
 		"/settings/account/sessions/{session}/end": {nil, r.endSession},
+		"/settings/account/language":               {nil, r.chooseLanguage},
 	}
 	h, ok := handlers[pattern]
 	if !ok || r.cfg.Accounts == nil {
@@ -189,7 +193,8 @@ func (r *Room) failed(w http.ResponseWriter, req *http.Request, name string, p *
 	if pub.Kind == hansa.Internal {
 		return err
 	}
-	p.Error, p.Hint, p.Field = sentence(pub.Message), sentence(pub.Hint), strings.TrimPrefix(pub.Field, "/")
+	say := words.Of(req.Context())
+	p.Error, p.Hint, p.Field = sentence(say.Refusal(pub)), sentence(say.Say(pub.Hint)), strings.TrimPrefix(pub.Field, "/")
 	status := hansa.Status(pub)
 	if pub.Kind == hansa.Busy {
 		w.Header().Set("Retry-After", "30")
@@ -207,7 +212,7 @@ func (r *Room) sheet(w http.ResponseWriter, req *http.Request, name string, stat
 		p.Away += "?" + url.Values{"next": {p.Next}}.Encode()
 	}
 	var b bytes.Buffer
-	if err := r.pages.ExecuteTemplate(&b, name, p); err != nil {
+	if err := r.pages.in(langOf(req.Context())).ExecuteTemplate(&b, name, p); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
@@ -217,9 +222,9 @@ func (r *Room) sheet(w http.ResponseWriter, req *http.Request, name string, stat
 }
 
 func (r *Room) signInPage(w http.ResponseWriter, req *http.Request) error {
-	p := &signPage{Title: "Sign in", Next: req.URL.Query().Get("next")}
+	p := &signPage{Title: words.Of(req.Context()).Say("Sign in"), Next: req.URL.Query().Get("next")}
 	if req.URL.Query().Has("out") {
-		p.Note = "You are signed out."
+		p.Note = words.Of(req.Context()).Say("You are signed out.")
 	}
 	return r.sheet(w, req, "signin", http.StatusOK, p)
 }
@@ -231,7 +236,7 @@ func (r *Room) signIn(w http.ResponseWriter, req *http.Request) error {
 		if len(name) > QueryBytesMax {
 			name = ""
 		}
-		return r.failed(w, req, "signin", &signPage{Title: "Sign in", Name: name, Next: next}, err)
+		return r.failed(w, req, "signin", &signPage{Title: words.Of(req.Context()).Say("Sign in"), Name: name, Next: next}, err)
 	}
 	return in(w, req, c, onward(next))
 }
@@ -241,7 +246,7 @@ func (r *Room) signAway(w http.ResponseWriter, req *http.Request) error {
 	next := req.URL.Query().Get("next")
 	to, brought, err := r.cfg.Accounts.Away(req, onward(next))
 	if err != nil {
-		return r.failed(w, req, "signin", &signPage{Title: "Sign in"}, err)
+		return r.failed(w, req, "signin", &signPage{Title: words.Of(req.Context()).Say("Sign in")}, err)
 	}
 	http.SetCookie(w, brought)
 	http.Redirect(w, req, to, http.StatusSeeOther) //nolint:gosec // the service's own address, from its configuration
@@ -255,7 +260,7 @@ func (r *Room) signBack(w http.ResponseWriter, req *http.Request) error {
 		http.SetCookie(w, spent)
 	}
 	if err != nil {
-		return r.failed(w, req, "signin", &signPage{Title: "Sign in"}, err)
+		return r.failed(w, req, "signin", &signPage{Title: words.Of(req.Context()).Say("Sign in")}, err)
 	}
 	return in(w, req, session, onward(next))
 }
@@ -275,10 +280,10 @@ func (r *Room) enterPage(w http.ResponseWriter, req *http.Request) error {
 }
 
 func (r *Room) enterSheet(w http.ResponseWriter, req *http.Request, token string, failure error) error {
-	p := &signPage{Title: "Come in", Token: token}
+	p := &signPage{Title: words.Of(req.Context()).Say("Come in"), Token: token}
 	g, err := r.cfg.Accounts.Guest(req, token)
 	if err != nil {
-		p.Title = "This link does not open"
+		p.Title = words.Of(req.Context()).Say("This link does not open")
 		return r.failed(w, req, "enter", p, err)
 	}
 	p.Guest, p.Until = g, stamp(g.Expires, g.Zone)
@@ -308,13 +313,9 @@ func (r *Room) signOut(w http.ResponseWriter, req *http.Request) error {
 }
 
 func (r *Room) accountPage(w http.ResponseWriter, req *http.Request) error {
-	note := ""
-	switch req.URL.Query().Get("done") {
-	case "password":
-		note = "The password is changed. Every other session has ended."
-	case "session":
-		note = "The session has ended."
-	}
+	note := words.Of(req.Context()).Say(map[string]string{
+		"password": "The password is changed. Every other session has ended.", "session": "The session has ended.", "language": "The pages are in this language from now on, in this browser.",
+	}[req.URL.Query().Get("done")])
 	return r.accountSheet(w, req, note, nil)
 }
 
@@ -323,9 +324,13 @@ func (r *Room) accountSheet(w http.ResponseWriter, req *http.Request, note strin
 	if err != nil {
 		return r.signFirst(w, req, err)
 	}
-	p := &signPage{Title: "Your account", Account: a, Note: note}
+	say := words.Of(req.Context())
+	p := &signPage{Title: say.Say("Your account"), Account: a, Note: note, Langs: r.languages(req)}
+	for _, role := range a.Roles {
+		p.Roles = append(p.Roles, say.Say(string(role)))
+	}
 	for _, s := range a.Sessions {
-		row := sessionRow{ID: s.ID, Agent: browserName(s.Agent), Begun: stamp(s.Begun, a.Zone), Seen: stamp(s.LastSeen, a.Zone), Ends: stamp(s.Ends, a.Zone), This: s.This}
+		row := sessionRow{ID: s.ID, Agent: browserName(say, s.Agent), Begun: stamp(s.Begun, a.Zone), Seen: stamp(s.LastSeen, a.Zone), Ends: stamp(s.Ends, a.Zone), This: s.This}
 		p.Sessions = append(p.Sessions, row)
 	}
 	if failure != nil {
@@ -364,7 +369,7 @@ func stamp(t time.Time, zone *time.Location) string {
 
 // browserName says in people's words what a browser calls itself. A guess: nothing
 // hangs on it.
-func browserName(agent string) string {
+func browserName(say *words.Catalogue, agent string) string {
 	find := func(marks [][2]string) string {
 		for _, m := range marks {
 			if strings.Contains(agent, m[0]) {
@@ -377,11 +382,11 @@ func browserName(agent string) string {
 	system := find([][2]string{{"Android", "Android"}, {"iPhone", "iPhone"}, {"iPad", "iPad"}, {"Windows", "Windows"}, {"Mac OS", "macOS"}, {"CrOS", "ChromeOS"}, {"Linux", "Linux"}})
 	switch {
 	case agent == "":
-		return "A browser without a name"
+		return say.Say("A browser without a name")
 	case name == "":
 		return agent
 	case system == "":
 		return name
 	}
-	return name + " on " + system
+	return say.Fill("{1} on {2}", name, system)
 }

@@ -10,7 +10,7 @@ func TestBrowserName(t *testing.T) {
 		"Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.0 Mobile/15E148 Safari/604.1": "Safari on iPhone",
 		"curl/8": "curl/8", "": "A browser without a name", "Firefox/1": "Firefox",
 	} {
-		if got := browserName(agent); got != want {
+		if got := browserName(nil, agent); got != want {
 			t.Errorf("%q: got %q, want %q", agent, got, want)
 		}
 	}

@@ -54,6 +54,7 @@ type viewKey struct {
 	rights     string
 	credential string
 	ask        ask
+	lang       string
 }
 
 // slot is the place of one view; its lock is held while it is rendered.
@@ -115,7 +116,7 @@ func (r *Room) stream(w http.ResponseWriter, req *http.Request, by hansa.Actor) 
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Accel-Buffering", "no")
 	out := http.NewResponseController(w)
-	key := viewKey{by.Party, rights(by), by.Credential, a}
+	key := viewKey{by.Party, rights(by), by.Credential, a, langOf(req.Context())}
 	sent, alarms := map[string]uint64{}, map[string]string(nil)
 	beat := time.NewTicker(beatEvery)
 	defer beat.Stop()
@@ -202,7 +203,7 @@ func (r *Room) render(p *page) (*shown, error) {
 		if name == "overlay" {
 			part, data = "overlay-patch", p.Overlay
 		}
-		one, err := r.piece(part, name, data)
+		one, err := r.piece(p.Lang, part, name, data)
 		if err != nil {
 			return nil, err
 		}
@@ -213,7 +214,7 @@ func (r *Room) render(p *page) (*shown, error) {
 	}
 	for _, list := range [][]item{p.Items, p.Ended} {
 		for i := range list {
-			one, err := r.piece("item", list[i].DOM, &list[i])
+			one, err := r.piece(p.Lang, "item", list[i].DOM, &list[i])
 			if err != nil {
 				return nil, err
 			}
@@ -239,9 +240,9 @@ func rowsOf(p *page) string {
 	return b.String()
 }
 
-func (r *Room) piece(name, id string, data any) (piece, error) {
+func (r *Room) piece(lang, name, id string, data any) (piece, error) {
 	var b bytes.Buffer
-	if err := r.pages.ExecuteTemplate(&b, name, data); err != nil {
+	if err := r.pages.in(lang).ExecuteTemplate(&b, name, data); err != nil {
 		return piece{}, err
 	}
 	html := inert(b.Bytes())

@@ -38,8 +38,26 @@ type Live struct {
 	Feeds    []Feed
 	// Before is when the last closure ended, for the page without any; zero is unknown.
 	Before time.Time
+	// Acts is what people did about alarms, the newest first.
+	Acts []AlarmAct
 	// Note is what the last shift left; nil has no place for one.
 	Note *Note
+	// Asking is what waits for a person besides closures, the oldest first.
+	Asking []Asking
+}
+
+// Asking is a process with another participant that waits for a person: a request to
+// be answered, a message that does not arrive, or a day of an accord that is near.
+type Asking struct {
+	Process string
+	Other   string // as people know it
+	What    string // the dataset, or how the data goes
+	Says    string // what the person is asked, or why it does not arrive
+	Stuck   bool   // a message does not arrive
+	Data    bool   // it is a transfer
+	Due     string // a day of the accord Process is near: review, notice, trial, end or key
+	Day     string // that day, 2026-12-01
+	Since   time.Time
 }
 
 // Feed is one source with the title that people know it by.
@@ -54,6 +72,7 @@ type Closure struct {
 	Number   int    // on marker and list; 0 takes its place in the list
 	Name     string // the place, with its direction: Oostertunnel, northbound
 	Kind     string // tunnel, bridge, road
+	Place    string // id of the named place or part; empty where none is named
 	Road     string // road number
 	Effect   hansa.Effect
 	Extent   hansa.Extent

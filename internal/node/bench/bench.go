@@ -96,8 +96,15 @@ func Run(ctx context.Context, l Load) (Result, error) {
 	if failed != nil || len(took) == 0 {
 		return Result{}, errors.Join(failed, errIdle(took))
 	}
+	out := summary(took, time.Since(began))
+	out.PerSecond, out.Records = float64(done.Load())/time.Since(began).Seconds(), done.Load()
+	return out, nil
+}
+
+// summary sums up how long things took that were done within a while.
+func summary(took []time.Duration, within time.Duration) Result {
 	slices.Sort(took)
-	return Result{PerSecond: float64(done.Load()) / time.Since(began).Seconds(), P50: took[len(took)/2], P99: took[len(took)*99/100], Records: done.Load()}, nil
+	return Result{PerSecond: float64(len(took)) / within.Seconds(), P50: took[len(took)/2], P99: took[len(took)*99/100], Records: int64(len(took))}
 }
 
 func errIdle(took []time.Duration) error {

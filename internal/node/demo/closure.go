@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-json-experiment/json"
+
 	"github.com/hansa-exchange/hansa"
 )
 
@@ -121,7 +123,7 @@ func (s *Closure) fourLive(ctx context.Context) (string, error) {
 		if n == len(want) && !c.has("Autokompas", hansa.StepLive, hansa.EvidencePolled) {
 			return "Autokompas live, but not by its list", false
 		}
-		says := []string{fmt.Sprintf("%d of 4 live: %v", n, at)}
+		says := []string{fmt.Sprintf("%d of 4 live: %s", n, c.stands())}
 		for _, r := range s.w.Receivers {
 			if errs := r.Errors(); len(errs) > 0 {
 				says = append(says, r.Title+": "+errs[len(errs)-1])
@@ -164,7 +166,7 @@ func (s *Closure) shutWhole(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("effect %s, want road-closed", s.whole.Record.Situation.Effect)
 	}
 	return s.w.until(ctx, s.whole.ID, time.Second, func(c closure) (string, bool) {
-		return fmt.Sprintf("%s: %v", c.Title, c.at()), c.at()["Navika"] == hansa.StepLive && c.at()["Stadbus"] == hansa.StepLive
+		return fmt.Sprintf("%s: %s", c.Title, c.stands()), c.at()["Navika"] == hansa.StepLive && c.at()["Stadbus"] == hansa.StepLive
 	})
 }
 
@@ -233,11 +235,14 @@ func (s *Closure) noPurpose(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	err = decode(res, nil)
-	if res.StatusCode != http.StatusForbidden {
-		return "", fmt.Errorf("a read for advertising was answered %s", res.Status)
+	defer res.Body.Close()
+	var says struct {
+		Error struct{ Code, Message string } `json:"error"`
 	}
-	return err.Error(), nil
+	if err := json.UnmarshalRead(io.LimitReader(res.Body, 64<<10), &says, json.MatchCaseInsensitiveNames(true)); err != nil || res.StatusCode != http.StatusForbidden || says.Error.Code == "" {
+		return "", errors.Join(fmt.Errorf("a read for advertising was answered %s, and names %q", res.Status, says.Error.Code), err)
+	}
+	return says.Error.Code + ": " + says.Error.Message, nil
 }
 
 func (s *Closure) otherOutlet(ctx context.Context) (string, error) {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -47,7 +48,7 @@ type step struct {
 }
 
 // stepLimit bounds one step in real time.
-const stepLimit = 15 * time.Second
+const stepLimit = 30 * time.Second
 
 // play plays the steps in order, tells each as it ends, and goes on after one
 // that was missed.
@@ -187,6 +188,15 @@ func (c *closure) at() map[string]hansa.Step {
 		out[r.Title] = r.Step
 	}
 	return out
+}
+
+// stands says in a line where each receiver is.
+func (c *closure) stands() string {
+	says := make([]string, 0, len(c.Receivers))
+	for _, r := range c.Receivers {
+		says = append(says, r.Title+" "+string(r.Step))
+	}
+	return strings.Join(says, ", ")
 }
 
 // has reports whether a receiver's ladder holds a step, and how it is known.

@@ -6,7 +6,6 @@
 package cifs
 
 import (
-	"bufio"
 	"bytes"
 	_ "embed"
 	"encoding/json"
@@ -69,7 +68,8 @@ type writer struct {
 var _ format.Writer = writer{}
 
 func (x writer) Write(w io.Writer, doc format.Doc, records iter.Seq[*hansa.Record]) ([]hansa.Loss, error) {
-	bw := bufio.NewWriterSize(w, 64<<10)
+	bw, done := format.BufferedWriter(w)
+	defer done()
 	begin, sep, end := "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<incidents", "\n", "\n</incidents>\n"
 	switch {
 	case x.json:

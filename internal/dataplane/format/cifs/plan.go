@@ -40,13 +40,15 @@ func (x writer) plan(r *hansa.Record, doc format.Doc) ([]incident, []hansa.Loss)
 // planner makes one incident step by step. Each step fills a part of i, or
 // refuses the record.
 type planner struct {
-	rules  Rules
-	doc    format.Doc
-	r      *hansa.Record
-	s      *hansa.Situation
-	report format.Report
-	i      incident
-	said   []string // members that the incident carries
+	rules   Rules
+	doc     format.Doc
+	r       *hansa.Record
+	s       *hansa.Situation
+	report  format.Report
+	i       incident
+	said    []string       // members that the incident carries
+	zone    *time.Location // of its times
+	windows []hansa.Window // each an incident of its own, where a week of hours cannot say them
 }
 
 func (p *planner) say(fields ...string) { p.said = append(p.said, fields...) }
@@ -232,7 +234,7 @@ func (p *planner) times() {
 		}
 		p.say("/situation/recurrence")
 	}
-	p.i.Start = stamp(start, zone)
+	p.i.Start, p.zone = stamp(start, zone), zone
 	switch {
 	case end == nil:
 		p.report.Add(hansa.LossInvented, "/situation/end", stamp(start.Add(OpenEndDefault), zone), "without an end Waze ends it 14 days after its start")
@@ -271,5 +273,24 @@ func (p *planner) places() []incident {
 	if len(all) > 1 {
 		p.report.Add(hansa.LossSplit, "/situation/geometry", strconv.Itoa(len(all)), "its lines do not touch: each is an incident of its own")
 	}
-	return all
+	return p.dated(all)
+}
+
+// dated makes of each incident one for each window, where there are any.
+func (p *planner) dated(all []incident) []incident {
+	if p.windows == nil {
+		return all
+	}
+	if n := len(all) * len(p.windows); n > IncidentsMax {
+		p.report.Refuse("/situation/recurrence", strconv.Itoa(n), "one record becomes at most "+strconv.Itoa(IncidentsMax)+" incidents")
+		return nil
+	}
+	var out []incident
+	for _, w := range p.windows {
+		for _, i := range all {
+			i.ID, i.Start, i.End = format.OccurrenceID(i.ID, w), stamp(w.From, p.zone), stamp(w.To, p.zone)
+			out = append(out, i)
+		}
+	}
+	return out
 }

@@ -3,10 +3,12 @@ package cifs
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/hansa-exchange/hansa"
+	"github.com/hansa-exchange/hansa/internal/dataplane/format"
 )
 
 // schedule is the hours of each day of the week, by the clocks of the place.
@@ -29,13 +31,16 @@ const (
 // span is minutes since Sunday 00:00 by the clock.
 type span struct{ from, to int }
 
+// IncidentsMax is how many incidents one record becomes at most.
+const IncidentsMax = 500
+
 // schedule fills p.i.Schedule and narrows start and end to the first and last
-// window; zone is that of the windows. What a week of hours cannot say is refused.
+// window; zone is that of the windows. What a week of hours cannot say becomes an
+// incident of each window, or is refused when it has no end.
 func (p *planner) schedule(start time.Time, end *time.Time) (time.Time, *time.Time, *time.Location) {
 	rs := p.s.Recurrence
 	if field, reason := weekly(rs); reason != "" {
-		p.report.Refuse("/situation/recurrence/"+field, "", reason)
-		return start, end, nil
+		return p.dates(start, field, reason)
 	}
 	zone, err := time.LoadLocation(rs[0].Zone)
 	if err != nil {
@@ -58,6 +63,30 @@ func (p *planner) schedule(start time.Time, end *time.Time) (time.Time, *time.Ti
 		p.report.Add(hansa.LossNotExpressible, "/situation/recurrence", "23:59", "Waze's day ends at 23:59: the minute before midnight is left out")
 	}
 	return p.bound(start, end, zone)
+}
+
+// dates fills the windows of what is not the same every week, those left out that
+// are over; start and end become those of the first and the last.
+func (p *planner) dates(start time.Time, field, reason string) (time.Time, *time.Time, *time.Location) {
+	list, _, without := format.Occurrences(p.s, start, IncidentsMax)
+	if without != "" {
+		p.report.Refuse("/situation/recurrence/"+field, "", reason+"; and an incident of each date cannot be made: "+without)
+		return start, nil, nil
+	}
+	p.report.Add(hansa.LossSplit, "/situation/recurrence", strconv.Itoa(len(list)), reason+": each time is an incident of its own")
+	if !p.doc.Made.IsZero() {
+		list = slices.DeleteFunc(list, func(w hansa.Window) bool { return !w.To.After(p.doc.Made) })
+	}
+	if len(list) == 0 {
+		p.report.Refuse("/situation/recurrence", "", "its last window is over: absence says it")
+		return start, nil, nil
+	}
+	p.windows = list
+	zone, err := time.LoadLocation(p.s.Recurrence[0].Zone)
+	if err != nil {
+		zone = p.doc.Zone
+	}
+	return list[0].From, &list[len(list)-1].To, zone
 }
 
 // weekly says why rs is not the same every week, if it is not.

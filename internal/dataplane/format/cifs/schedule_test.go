@@ -31,12 +31,7 @@ func TestSchedule(t *testing.T) {
 		{"two that touch", []hansa.Recurrence{{From: "08:00", To: "10:00", Days: []string{"monday"}}, {From: "10:00", To: "12:00", Days: []string{"monday"}}}, "monday 08:00-12:00"},
 		{"two apart", []hansa.Recurrence{{From: "15:00", To: "18:00"}, {From: "07:00", To: "09:00"}}, "everyday 07:00-09:00,15:00-18:00"},
 		{"first and last day", []hansa.Recurrence{{From: "22:00", To: "05:00", First: "2026-03-10", Last: "2026-03-12"}}, "everyday 00:00-05:00,22:00-23:59 from 2026-03-10T22:00:00+01:00 to 2026-03-13T05:00:00+01:00"},
-		{"the first week of the month", []hansa.Recurrence{{From: "22:00", To: "05:00", Weeks: []int{1}}}, "refused /situation/recurrence/0/weeks"},
-		{"months", []hansa.Recurrence{{From: "22:00", To: "05:00", Months: []int{1}}}, "refused /situation/recurrence/0/months"},
-		{"an exception", []hansa.Recurrence{{From: "22:00", To: "05:00", Except: []string{"2026-03-17"}}}, "refused /situation/recurrence/0/except"},
-		{"two zones", []hansa.Recurrence{{From: "22:00", To: "05:00"}, {From: "22:00", To: "05:00", Zone: "Europe/London"}}, "refused /situation/recurrence/1/zone"},
-		{"the zone of no place", []hansa.Recurrence{{From: "22:00", To: "05:00", Zone: "UTC"}}, "refused /situation/recurrence/0/zone"},
-		{"two first days", []hansa.Recurrence{{From: "01:00", To: "05:00", First: "2026-03-03"}, {From: "06:00", To: "07:00"}}, "refused /situation/recurrence/1/first"},
+		{"weeks of a month that never end", []hansa.Recurrence{{From: "22:00", To: "05:00", Weeks: []int{1}}}, "refused /situation/recurrence/0/weeks"},
 		{"never", []hansa.Recurrence{{From: "01:00", To: "05:00", Last: "2026-01-01"}}, "refused /situation/recurrence"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -47,9 +42,61 @@ func TestSchedule(t *testing.T) {
 				}
 			}
 			r.Situation.Recurrence = tc.rs
+			if strings.Contains(tc.name, "never end") {
+				r.Situation.End = nil
+			}
 			got, losses := incidents(t, format.Doc{}, r)
 			if s := outline(got, losses); s != tc.want {
 				t.Errorf("got %s, want %s", s, tc.want)
+			}
+		})
+	}
+}
+
+// TestDates: what a week of hours cannot say becomes an incident of each date, with
+// an id that stays, and those that are over are left out.
+func TestDates(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		rs   []hansa.Recurrence
+		want string // days on which it begins
+	}{
+		{"the first week of the month", []hansa.Recurrence{{From: "22:00", To: "05:00", Weeks: []int{1}}}, "03-02 03-03 03-04 03-05 03-06 03-07 04-01 04-02"},
+		{"months", []hansa.Recurrence{{From: "22:00", To: "23:00", Months: []int{4}}}, "04-01 04-02"},
+		{"an exception", []hansa.Recurrence{{From: "10:00", To: "11:00", Days: []string{"sunday"}, Except: []string{"2026-03-15"}}}, "03-08 03-22 03-29"},
+		{"two zones", []hansa.Recurrence{{From: "22:00", To: "23:00", Days: []string{"monday"}, Last: "2026-03-09"}, {From: "22:00", To: "23:00", Zone: "Europe/London", Days: []string{"tuesday"}, Last: "2026-03-09"}}, "03-03 03-09"},
+		{"the zone of no place", []hansa.Recurrence{{From: "22:00", To: "05:00", Zone: "UTC", Days: []string{"friday"}}}, "03-06 03-13 03-20 03-27"},
+		{"two first days", []hansa.Recurrence{{From: "01:00", To: "05:00", First: "2026-03-31"}, {From: "06:00", To: "07:00", Last: "2026-03-04"}}, "03-03 03-04 03-31 04-01 04-02"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			r := monthLong()
+			for i := range tc.rs {
+				if tc.rs[i].Zone == "" {
+					tc.rs[i].Zone = "Europe/Amsterdam"
+				}
+			}
+			r.Situation.Recurrence = tc.rs
+			got, losses := incidents(t, format.Doc{}, r)
+			var days []string
+			seen := map[string]bool{}
+			for _, i := range got {
+				days = append(days, i.StartTime[5:10])
+				if seen[i.ID] || len(i.Schedule) != 0 || i.EndTime <= i.StartTime {
+					t.Errorf("%s stands twice, has hours or does not end: %s to %s", i.ID, i.StartTime, i.EndTime)
+				}
+				seen[i.ID] = true
+			}
+			if s := strings.Join(days, " "); s != tc.want || !slices.ContainsFunc(losses, func(l hansa.Loss) bool { return l.Kind == hansa.LossSplit && l.Field == "/situation/recurrence" }) {
+				t.Errorf("got %s, want %s, told as split: %v", s, tc.want, losses)
+			}
+			later, _ := incidents(t, format.Doc{Made: r.Situation.End.Add(-12 * time.Hour)}, r)
+			for _, i := range later {
+				if !seen[i.ID] {
+					t.Errorf("%s is called otherwise later", i.ID)
+				}
+			}
+			if len(later) >= len(got) {
+				t.Errorf("%d incidents on the last day, want fewer than %d", len(later), len(got))
 			}
 		})
 	}
@@ -109,8 +156,6 @@ func TestScheduleSaysTheSame(t *testing.T) {
 			}
 			return
 		}
-		start, _ := time.Parse(time.RFC3339, got[0].StartTime)
-		end, _ := time.Parse(time.RFC3339, got[0].EndTime)
 		var ss []*hansa.Schedule
 		for i := range r.Situation.Recurrence {
 			s, err := r.Situation.Recurrence[i].Schedule()
@@ -121,12 +166,20 @@ func TestScheduleSaysTheSame(t *testing.T) {
 		}
 		for m := *r.Situation.Start; m.Before(*r.Situation.End); m = m.Add(15 * time.Minute) {
 			want := slices.ContainsFunc(ss, func(s *hansa.Schedule) bool { return s.Contains(m) })
-			closed := !m.Before(start) && m.Before(end) && open(got[0].Schedule, m.In(amsterdam))
+			closed := slices.ContainsFunc(got, func(i incident) bool { return i.holds(m, amsterdam) })
 			if closed != want && !strange(m) {
-				rt.Fatalf("at %s closed is %t, want %t\n%v %s %s\n%+v", m.In(amsterdam), closed, want, got[0].Schedule, got[0].StartTime, got[0].EndTime, r.Situation.Recurrence)
+				rt.Fatalf("at %s closed is %t, want %t\n%+v\n%+v", m.In(amsterdam), closed, want, got, r.Situation.Recurrence)
 			}
 		}
 	})
+}
+
+// holds reports whether a receiver that reads i finds the road closed at m.
+func (i incident) holds(m time.Time, zone *time.Location) bool {
+	start, err1 := time.Parse(time.RFC3339, i.StartTime)
+	end, err2 := time.Parse(time.RFC3339, i.EndTime)
+	in := err1 == nil && err2 == nil && !m.Before(start) && m.Before(end)
+	return in && (len(i.Schedule) == 0 || open(i.Schedule, m.In(zone)))
 }
 
 // strange reports whether m is near a change of clocks, where a window may begin

@@ -99,7 +99,11 @@ func BenchmarkScan(b *testing.B) {
 // A feed of 171 MB is read in the memory of a few records.
 func TestMemoryIsBounded(t *testing.T) {
 	const limit = 64 << 20
-	f := newFeed(171 << 20)
+	size := 171 << 20
+	if testing.Short() {
+		size = 32 << 20
+	}
+	f := newFeed(size)
 	var most uint64
 	n := 0
 	for i, err := range datex2.Codec().Reader.Read(f, format.Input{Now: now}) {
@@ -111,6 +115,9 @@ func TestMemoryIsBounded(t *testing.T) {
 			runtime.ReadMemStats(&m)
 			most = max(most, m.HeapInuse+m.StackInuse)
 		}
+	}
+	if n < 5000 {
+		t.Fatalf("%d records: too few to look at what is in use", n)
 	}
 	t.Logf("%d records, at most %d MiB in use", n, most>>20)
 	if most > limit {

@@ -34,6 +34,7 @@ var facts = []fact{
 	{"/provenance/country", func(r *hansa.Record) any { return r.Provenance.Country }, "a country has two letters"},
 	{"/provenance/ref", func(r *hansa.Record) any { return r.Provenance.Ref }, "DATEX II has one reference, the source's"},
 	{"/provenance/legal", func(r *hansa.Record) any { return r.Provenance.Legal }, "DATEX II has no legal basis"},
+	{"/provenance/origin", func(r *hansa.Record) any { return r.Provenance.Origin }, "DATEX II has no word for what was passed on"},
 	{"/situation/incident", func(r *hansa.Record) any { return r.Situation.Incident }, "a situation needs an id"},
 	{"/situation/role", func(r *hansa.Record) any { return r.Situation.Role }, "DATEX II tells it by the class of record"},
 	{"/situation/lifecycle", func(r *hansa.Record) any { return r.Situation.Lifecycle }, "DATEX II has fewer stages"},

@@ -1,7 +1,6 @@
 package datex2
 
 import (
-	"bufio"
 	"fmt"
 	"io"
 	"iter"
@@ -34,7 +33,8 @@ func (c writer) Write(w io.Writer, doc format.Doc, records iter.Seq[*hansa.Recor
 	if err != nil {
 		return losses, err
 	}
-	b := bufio.NewWriterSize(w, 64<<10)
+	b, done := format.BufferedWriter(w)
+	defer done()
 	e := &encoder{lang: language(doc)}
 	c.head(e, doc)
 	var over []*hansa.Record

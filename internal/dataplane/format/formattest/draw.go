@@ -90,12 +90,20 @@ func frame(t *rapid.T, kind hansa.RecordKind) *hansa.Record {
 		Created: maybe(t, moment), Updated: maybe(t, moment), Received: maybe(t, moment), Published: maybe(t, moment),
 		Update:     rapid.SampledFrom([]hansa.Update{"", hansa.Insert, hansa.Modify, hansa.End, hansa.Redact}).Draw(t, "update"),
 		Mode:       rapid.SampledFrom([]hansa.Mode{"", hansa.Real, hansa.Test, hansa.Exercise}).Draw(t, "mode"),
-		Provenance: hansa.Provenance{Holder: word(t), System: word(t), Country: rapid.SampledFrom([]string{"", "nl", "gb"}).Draw(t, "country"), Ref: word(t)},
+		Provenance: hansa.Provenance{Holder: word(t), System: word(t), Country: rapid.SampledFrom([]string{"", "nl", "gb"}).Draw(t, "country"), Ref: word(t), Origin: maybeOrigin(t)},
 		Defects: some(t, func(t *rapid.T) hansa.Finding {
 			return hansa.Finding{Rule: "TIME-01", Severity: hansa.Warning, Field: "/situation/start", Value: word(t), Message: "m" + word(t)}
 		}),
 		Unknown: unknown(t),
 	}
+}
+
+// maybeOrigin draws where a record that was passed on came from.
+func maybeOrigin(t *rapid.T) *hansa.Origin {
+	if !rapid.Bool().Draw(t, "passed on") {
+		return nil
+	}
+	return &hansa.Origin{Party: "did:web:city.example", ID: "AMS-" + word(t), Version: rapid.Int64Range(0, 9).Draw(t, "its version"), Licence: word(t), Accord: "01930000-0000-7000-8000-000000000001", Duties: some(t, word)}
 }
 
 func observation(t *rapid.T) *hansa.Observation {

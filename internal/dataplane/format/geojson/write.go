@@ -1,7 +1,6 @@
 package geojson
 
 import (
-	"bufio"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -22,7 +21,8 @@ type writer struct{}
 var _ format.Writer = writer{}
 
 func (writer) Write(w io.Writer, _ format.Doc, records iter.Seq[*hansa.Record]) ([]hansa.Loss, error) {
-	bw := bufio.NewWriterSize(w, 64<<10)
+	bw, done := format.BufferedWriter(w)
+	defer done()
 	_, _ = bw.WriteString(`{"type":"FeatureCollection","features":[`) // a bufio.Writer keeps its error for Flush
 	var losses []hansa.Loss
 	sep := "\n"

@@ -1,7 +1,6 @@
 package record
 
 import (
-	"bufio"
 	"bytes"
 	"errors"
 	"io"
@@ -23,7 +22,8 @@ type document struct{}
 func (document) Read(r io.Reader, in format.Input) iter.Seq2[format.Item, error] {
 	return func(yield func(format.Item, error) bool) {
 		ration := format.NewRation(r)
-		br := bufio.NewReaderSize(ration, 64<<10)
+		br, done := format.Buffered(ration)
+		defer done()
 		head, _ := br.Peek(headMax) // what is wrong with r shows when it is read
 		if len(bytes.TrimSpace(head)) == 0 && len(head) < headMax {
 			yield(format.Item{}, hansa.Errorf(hansa.Invalid, "the document is empty").With(hansa.CodeSyntax))

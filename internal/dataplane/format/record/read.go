@@ -83,7 +83,8 @@ func (lines) Read(r io.Reader, in format.Input) iter.Seq2[format.Item, error] {
 	return func(yield func(format.Item, error) bool) {
 		// DocumentBytesMax bounds the whole; one byte more tells that it was passed.
 		limited := &io.LimitedReader{R: r, N: format.DocumentBytesMax + 1}
-		br := bufio.NewReaderSize(limited, 64<<10)
+		br, done := format.Buffered(limited)
+		defer done()
 		for {
 			line, long, err := readLine(br)
 			if limited.N == 0 {

@@ -1,7 +1,6 @@
 package record
 
 import (
-	"bufio"
 	"fmt"
 	"io"
 	"iter"
@@ -18,7 +17,8 @@ type writer struct{ lines bool }
 var _ format.Writer = writer{}
 
 func (x writer) Write(w io.Writer, _ format.Doc, records iter.Seq[*hansa.Record]) ([]hansa.Loss, error) {
-	bw := bufio.NewWriterSize(w, 64<<10)
+	bw, done := format.BufferedWriter(w)
+	defer done()
 	var losses []hansa.Loss
 	var b []byte
 	sep, end := "", "\n"

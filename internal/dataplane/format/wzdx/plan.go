@@ -248,7 +248,7 @@ func (p *planner) features() []feature {
 			}
 			id := p.r.ID + l.mark
 			if len(p.s.Recurrence) > 0 {
-				id += "-" + w.From.UTC().Format("20060102T1504Z")
+				id = format.OccurrenceID(id, w)
 			}
 			f := feature{ID: id, Type: "Feature", Properties: &z, Geometry: &geometry{l.line}}
 			if p.detour {

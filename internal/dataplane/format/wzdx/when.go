@@ -58,36 +58,12 @@ func (p *planner) openEnd(start time.Time) time.Time {
 
 // occurrences fills the windows of what comes back, those left out that are over.
 func (p *planner) occurrences(start time.Time) {
-	until := start.AddDate(100, 0, 0)
-	if p.s.End != nil && p.s.End.Before(until) {
-		until = *p.s.End
-	}
-	for i := range p.s.Recurrence {
-		rec := &p.s.Recurrence[i]
-		field := "/situation/recurrence/" + strconv.Itoa(i)
-		if p.s.End == nil && rec.Last == "" {
-			p.report.Refuse(field, "", "it comes back without end: WZDx has a road event for each time")
-			return
-		}
-		s, err := rec.Schedule()
-		if err != nil {
-			p.report.Refuse(field, "", hansa.Public(err).Message)
-			return
-		}
-		n := 0
-		for w := range s.Windows(start, until) {
-			if n++; n > FeaturesMax {
-				p.report.Refuse(field, "", "it comes back more than "+strconv.Itoa(FeaturesMax)+" times: WZDx has a road event for each time")
-				return
-			}
-			p.windows = append(p.windows, clip(w, start, until))
-		}
-	}
-	p.windows = merged(p.windows)
-	if len(p.windows) == 0 {
-		p.report.Refuse("/situation/recurrence", "", "none of its windows lies between its start and its end")
+	list, field, reason := format.Occurrences(p.s, start, FeaturesMax)
+	if reason != "" {
+		p.report.Refuse(field, "", reason+": WZDx has a road event for each time")
 		return
 	}
+	p.windows = list
 	p.say("/situation/recurrence")
 	p.report.Add(hansa.LossSplit, "/situation/recurrence", strconv.Itoa(len(p.windows)), "each time is a road event of its own")
 	if p.doc.Made.IsZero() {
@@ -97,29 +73,4 @@ func (p *planner) occurrences(start time.Time) {
 	if len(p.windows) == 0 {
 		p.report.Refuse("/situation/recurrence", "", "its last window is over: absence says it")
 	}
-}
-
-func clip(w hansa.Window, from, until time.Time) hansa.Window {
-	if w.From.Before(from) {
-		w.From = from
-	}
-	if w.To.After(until) {
-		w.To = until
-	}
-	return w
-}
-
-// merged sorts windows and joins those that touch.
-func merged(ws []hansa.Window) (out []hansa.Window) {
-	slices.SortFunc(ws, func(a, b hansa.Window) int { return a.From.Compare(b.From) })
-	for _, w := range ws {
-		if last := len(out) - 1; last >= 0 && !w.From.After(out[last].To) {
-			if w.To.After(out[last].To) {
-				out[last].To = w.To
-			}
-			continue
-		}
-		out = append(out, w)
-	}
-	return out
 }

@@ -5,7 +5,6 @@
 package wzdx
 
 import (
-	"bufio"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -63,7 +62,8 @@ func (writer) Write(w io.Writer, doc format.Doc, records iter.Seq[*hansa.Record]
 	if err != nil {
 		return nil, fmt.Errorf("write feed_info: %w", err)
 	}
-	bw := bufio.NewWriterSize(w, 64<<10)
+	bw, done := format.BufferedWriter(w)
+	defer done()
 	_, _ = fmt.Fprintf(bw, `{"feed_info":%s,"type":"FeatureCollection","features":[`, b) // a bufio.Writer keeps its error for Flush
 	sep := "\n"
 	for r := range records {

@@ -13,7 +13,7 @@ function put(html) {
     const old = $(el.id);
     if (!old || old.isEqualNode(el)) continue;
     const focus = old.contains(document.activeElement) && document.activeElement.id;
-    for (const d of old.querySelectorAll('details[open]')) el.querySelector('details')?.setAttribute('open', '');
+    for (const d of old.querySelectorAll('details[open]')) (d.id ? [...el.querySelectorAll('details')].find((e) => e.id === d.id) : el.querySelector('details'))?.setAttribute('open', '');
     old.replaceWith(el);
     if (focus) $(focus)?.focus({ preventScroll: true });
   }
@@ -36,7 +36,7 @@ function tick() {
     const s = Math.max(0, (now - e.dataset.t) / 1000 | 0);
     if (s < 3600) e.textContent = two(s / 60 | 0) + ':' + two(s % 60);
   }
-  if (source?.readyState === 1) age > 15000 ? state('stale', 'Stale', (age / 1000 | 0) + ' s') : state('live', 'Live link', (age / 1000).toFixed(1) + ' s');
+  if (source?.readyState === 1) age > 15000 ? state('stale', $('link').dataset.stale, (age / 1000 | 0) + ' s') : state('live', $('link').dataset.live, (age / 1000).toFixed(1) + ' s');
 }
 
 function open() {
@@ -46,7 +46,7 @@ function open() {
   on('patch', put);
   on('say', (d) => { $('say').textContent = d; });
   source.onerror = () => {
-    state('offline', 'No link since', shown.format(at + (Date.now() - got) * clock.dataset.factor));
+    state('offline', $('link').dataset.offline, shown.format(at + (Date.now() - got) * clock.dataset.factor));
     source.close();
     setTimeout(open, wait = Math.min(wait * 2, 30000));
   };

@@ -1,0 +1,265 @@
+package node
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/hansa-exchange/hansa"
+	"github.com/hansa-exchange/hansa/internal/base/policy"
+	"github.com/hansa-exchange/hansa/internal/controlplane/accord"
+	"github.com/hansa-exchange/hansa/internal/dataplane/receipt"
+	"github.com/hansa-exchange/hansa/internal/edge/api"
+)
+
+// measured is a clause of which something is measured, for one party that bears it.
+type measured struct {
+	*api.ClauseKept
+	c    *accord.Clause
+	test *policy.Test
+	m    *policy.Measured
+}
+
+// by is the party.
+func (x *measured) by() hansa.PartyID { return x.By[0] }
+
+// counted puts counts into the measures of the check, in their order.
+func (x *measured) counted(counts ...int64) {
+	x.Counts = counts
+	for i, n := range counts {
+		x.m.Counts[x.test.Measures[i]] = n
+	}
+}
+
+// measuring is how a clause is measured, by the first measure of its check. Those that
+// are not there nobody on this node measures.
+var measuring = map[string]struct {
+	measure  func(*keeping, *measured)
+	together bool // all who bear it at once
+}{
+	"closures-acknowledged-in-time":    {(*keeping).acknowledged, false},
+	"closures-live-in-time":            {(*keeping).live, false},
+	"closures-cleared-in-time":         {(*keeping).cleared, false},
+	"records-returned-in-the-month":    {(*keeping).returned, false},
+	"records-contributed-in-the-month": {(*keeping).contributed, false},
+	"records-given-by-the-giver":       {(*keeping).each, true},
+	"last-contribution":                {(*keeping).last, false},
+	"last-delivery":                    {(*keeping).last, false},
+	"accord-ended":                     {(*keeping).erased, false},
+	"accord-in-force":                  {(*keeping).registered, true},
+}
+
+// judge holds what was measured against a clause. A month that is not over is missed
+// by nobody yet.
+func (k *keeping) judge(row api.ClauseKept, c *accord.Clause, entry *policy.Clause, measure func(*keeping, *measured)) api.ClauseKept {
+	x := &measured{ClauseKept: &row, c: c, test: entry.Test, m: &policy.Measured{Now: k.now, Counts: map[string]int64{}, Times: map[string]time.Time{}}}
+	if measure != nil {
+		measure(k, x)
+	}
+	r, err := entry.Check(c.Params, x.m)
+	switch {
+	case err != nil:
+		row.Words = err.Error()
+		return row
+	case r.Standing == policy.Missed && row.Open:
+		r.Standing, r.Words = policy.Unknown, "the month is not over; so far "+r.Words
+	}
+	row.Standing, row.Words = r.Standing.String(), r.Words
+	return row
+}
+
+// number is a parameter that counts.
+func number(c *accord.Clause, name string) int {
+	n, _ := strconv.Atoi(c.Params[name]) // a text in force has been validated
+	return n
+}
+
+func (k *keeping) acknowledged(x *measured) {
+	k.share(x, receipt.Opening, time.Duration(number(x.c, "seconds"))*time.Second, hansa.StepAcknowledged, hansa.StepHeld, hansa.StepMatched, hansa.StepLive, hansa.StepRejected)
+}
+
+func (k *keeping) live(x *measured) {
+	k.share(x, receipt.Opening, time.Duration(number(x.c, "minutes"))*time.Minute, hansa.StepLive)
+}
+
+func (k *keeping) cleared(x *measured) {
+	k.share(x, receipt.Ending, time.Duration(number(x.c, "minutes"))*time.Minute, hansa.StepCleared)
+}
+
+// share counts of what was offered to the party what reached one of the steps within the
+// limit. What is not due yet, and what ended before it was due, is not counted.
+func (k *keeping) share(x *measured, g receipt.Generation, limit time.Duration, steps ...hansa.Step) {
+	days := make([]api.DayKept, keptDays)
+	for i := range days {
+		days[i].Day = k.day(i + 1 - keptDays).Format(time.DateOnly)
+	}
+	var part, all int64
+	known := false
+	for i := range k.pairs {
+		p := &k.pairs[i]
+		rungs, here := k.rungs[p.ID]
+		if !here || p.To != x.by() || !x.c.About(p.Flow.ID) {
+			continue
+		}
+		known = true
+		over := map[string]time.Time{}
+		for j := range rungs {
+			if rungs[j].Generation == receipt.Ending {
+				over[rungs[j].Record] = rungs[j].Offered
+			}
+		}
+		for j := range rungs {
+			r := &rungs[j]
+			ok, counts := inTime(r, over[r.Record], limit, k.now, steps)
+			if r.Generation != g || !counts {
+				continue
+			}
+			all++
+			day := r.Offered.In(k.zone).Format(time.DateOnly)
+			at, _ := slices.BinarySearchFunc(days, day, func(d api.DayKept, day string) int { return strings.Compare(d.Day, day) })
+			at = min(at, keptDays-1)
+			days[at].All++
+			if ok {
+				part++
+				days[at].Part++
+			}
+		}
+	}
+	if !known {
+		return
+	}
+	x.Days, x.More = days, k.more
+	x.counted(part, all)
+}
+
+// inTime reports whether what was offered reached one of the steps within limit, and
+// whether it counts at all by now. over is when its end was offered; zero is never.
+func inTime(r *receipt.Rungs, over time.Time, limit time.Duration, now time.Time, steps []hansa.Step) (ok, counts bool) {
+	due := r.Offered.Add(limit)
+	var done time.Time
+	for _, s := range steps {
+		if at, is := r.Times[s]; is && (done.IsZero() || at.Before(done)) {
+			done = at
+		}
+	}
+	switch {
+	case !done.IsZero():
+		return !done.After(due), true
+	case r.Generation == receipt.Opening && !over.IsZero() && over.Before(due):
+		return false, false
+	}
+	return false, now.After(due)
+}
+
+// monthly sums what was counted of some flows in the last whole month of the version in
+// force; before there is one, in the present month so far.
+func (k *keeping) monthly(x *measured, is func(*accord.Pair) bool) (n int64, known bool) {
+	first := time.Date(k.now.UTC().Year(), k.now.UTC().Month(), 1, 0, 0, 0, 0, time.UTC)
+	before := first.AddDate(0, -1, 0)
+	x.Open = k.s.Effect.After(before)
+	if !x.Open {
+		first = before
+	}
+	x.Month = first.Format("2006-01")
+	for i := range k.pairs {
+		p := &k.pairs[i]
+		list, has := k.counts[p.ID]
+		if !has || !is(p) {
+			continue
+		}
+		known = true
+		for _, c := range list {
+			if c.What == "records" && c.Day.Format("2006-01") == x.Month {
+				n += c.N
+			}
+		}
+	}
+	return n, known
+}
+
+func (k *keeping) returned(x *measured) {
+	set := x.c.Params["dataset"]
+	n, known := k.monthly(x, func(p *accord.Pair) bool {
+		return p.From == x.by() && slices.Contains([]string{p.Flow.Dataset.Name, p.Flow.Dataset.Title, p.Flow.Name}, set)
+	})
+	if known {
+		x.counted(n)
+	}
+}
+
+func (k *keeping) contributed(x *measured) {
+	n, known := k.monthly(x, func(p *accord.Pair) bool { return p.From == x.by() && x.c.About(p.Flow.ID) })
+	if known {
+		x.counted(n)
+	}
+}
+
+// each counts what own gives, and the least of what the others give.
+func (k *keeping) each(x *measured) {
+	mine, known := k.monthly(x, func(p *accord.Pair) bool { return p.From == k.me })
+	theirs, met := int64(0), false
+	for _, id := range x.By {
+		if id == k.me {
+			continue
+		}
+		n, has := k.monthly(x, func(p *accord.Pair) bool { return p.From == id })
+		if known = known && has; !met || n < theirs {
+			theirs, met = n, true
+		}
+	}
+	if known && met {
+		x.counted(mine, theirs)
+	}
+}
+
+// last is the end of the last day on which the party gave something; before it did, the
+// beginning of the accord.
+func (k *keeping) last(x *measured) {
+	known, at := false, k.s.Effect
+	for i := range k.pairs {
+		p := &k.pairs[i]
+		list, has := k.counts[p.ID]
+		if !has || p.From != x.by() || !x.c.About(p.Flow.ID) {
+			continue
+		}
+		known = true
+		for _, n := range list {
+			if end := n.Day.AddDate(0, 0, 1); n.What == "records" && n.N > 0 && end.After(at) {
+				at, x.Last = end, n.Day
+			}
+		}
+	}
+	if !known {
+		return
+	}
+	if k.now.Before(at) {
+		at = k.now
+	}
+	x.Due, x.m.Times[x.test.Measures[0]] = at.AddDate(0, 0, number(x.c, "days")).UTC(), at
+}
+
+// erased is whether the party has certified what became of the data, once it has ended.
+func (k *keeping) erased(x *measured) {
+	now := k.n.clock().UTC()
+	at := k.s.At(now)
+	if at.State != hansa.AccordEnded {
+		return
+	}
+	x.m.Now = now
+	ended := at.Since.Truncate(time.Second) // as a certificate says when
+	x.m.Times["accord-ended"], x.Due = ended.UTC(), ended.AddDate(0, 0, number(x.c, "days")).UTC()
+	owes := slices.ContainsFunc(k.s.Owed(k.t, now, k.n.hasOwnCopy), func(o accord.Owed) bool { return o.Party == x.by() })
+	for _, e := range k.s.Erasures {
+		if e.By == x.by() && !owes {
+			x.Last, x.m.Times["erasure-certified"] = e.On, e.On
+		}
+	}
+}
+
+// registered is since when the accord stands in the public register of this node, which
+// shows it as soon as it is in force.
+func (k *keeping) registered(x *measured) {
+	x.Last = k.s.Effect
+	x.m.Times["accord-in-force"], x.m.Times["accord-registered"] = k.s.Effect, k.s.Effect
+}

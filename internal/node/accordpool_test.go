@@ -1,0 +1,138 @@
+package node
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/hansa-exchange/hansa"
+	"github.com/hansa-exchange/hansa/internal/controlplane/accord"
+	"github.com/hansa-exchange/hansa/internal/edge/api"
+)
+
+// pool is the founding text of a pool: each gives closures to all members.
+func pool(t *testing.T, all ...*partner) *accord.Text {
+	t.Helper()
+	return drafted(t, hansa.ModelPool, func(int) hansa.PartyID { return accord.Members }, all...)
+}
+
+// A pool of three on three nodes is joined by a fourth that had no copy, and by a fifth
+// on a node of a member; one leaves. Neither the text nor another's signature changes.
+func TestAccordPool(t *testing.T) {
+	all := signatories(t, "city", "nav", "port", "late")
+	city, company, port, late := all[0], all[1], all[2], all[3]
+	knowsAll(all...)
+	founders := []*partner{city, company, port}
+	text := pool(t, founders...)
+	id := city.drafts(text)
+	city.acts(id, accord.Open, api.AccordAct{})
+	signsAll(id, founders...)
+	before := city.comes(id, "force", inForce)
+
+	flow := accord.Flow{ID: hansa.FlowID(hansa.NewID(time.Now())), Name: "closures-of-late", From: late.id, To: accord.Members, Dataset: accord.Dataset{Name: "closures", Kind: hansa.KindSituation}, Formats: []hansa.Format{"record"}}
+	late.acts(id, accord.Join, api.AccordAct{Text: before.Text, Keeper: city.id, Gives: []accord.Flow{flow}})
+	late.comes(id, "its own copy", inForce)
+	joined := func(n int) func(api.AccordDetail) bool {
+		return func(d api.AccordDetail) bool { return d.N >= before.N+int64(n) }
+	}
+	for _, p := range all {
+		p.comes(id, "who joined", joined(1))
+	}
+	same(t, id, all...)
+
+	near := company.hosts("near")
+	if _, err := near.node.accords.ActAccord(t.Context(), near.actor(), id, accord.Join, api.AccordAct{Text: before.Text, Keeper: city.id, Role: "director", Power: "statute"}); hansa.KindOf(err) != hansa.Denied {
+		t.Errorf("who is not known joins: %v", err)
+	}
+	if _, err := (peers{city.node}).AddPeer(t.Context(), city.actor(), api.PeerOrder{Name: "near", ID: near.id, Address: near.url + "/parties/near/dsp/2025-1"}); err != nil {
+		t.Fatal(err)
+	}
+	near.acts(id, accord.Join, api.AccordAct{Text: before.Text, Keeper: city.id})
+	all = append(all, near)
+	for _, p := range all {
+		p.comes(id, "who joined", joined(2))
+	}
+	late.acts(id, accord.Leave, api.AccordAct{Words: "on to other things"})
+	for _, p := range all {
+		d := p.comes(id, "who left", joined(3))
+		if d.Proposed != before.Proposed || d.State != hansa.AccordInForce || len(d.Signatures) != 3 {
+			t.Errorf("%s after a member left: %+v", p.name, d.Accord)
+		}
+	}
+	same(t, id, all...)
+}
+
+// The keeping is handed over by the word of both; the next is numbered by the new
+// keeper, though the old one is away, and one who comes in later gets all entries.
+func TestAccordHandOver(t *testing.T) {
+	all := signatories(t, "city", "nav", "port")
+	city, company, port := all[0], all[1], all[2]
+	knowsAll(all...)
+	id := city.drafts(terms(t, city, company))
+	city.acts(id, accord.Open, api.AccordAct{})
+	signsAll(id, city, company)
+	city.acts(id, accord.HandOver, api.AccordAct{Keeper: company.id})
+	company.comes(id, "the offer", entries(5))
+	if d := company.acts(id, accord.HandOver, api.AccordAct{}); d.Keeper != company.id {
+		company.comes(id, "the keeping", func(d api.AccordDetail) bool { return d.Keeper == company.id })
+	}
+	city.comes(id, "the new keeper", func(d api.AccordDetail) bool { return d.Keeper == company.id })
+	city.stop()
+	d := company.acts(id, accord.Comment, api.AccordAct{Words: "kept here"})
+	if d.N != 7 || len(d.Sent) != 0 {
+		t.Errorf("the new keeper: %+v", d.Accord)
+	}
+	city.again()
+	city.comes(id, "what the new keeper numbered", entries(7))
+	city.acts(id, accord.Comment, api.AccordAct{Words: "so it is"})
+	company.comes(id, "the comment", entries(8))
+
+	text := &accord.Text{} // a third comes in
+	if err := json.Unmarshal(d.Text, text); err != nil {
+		t.Fatal(err)
+	}
+	wider := terms(t, city, company, port)
+	text.Parties, text.Flows, text.Clauses, text.Consideration = wider.Parties, wider.Flows, wider.Clauses, wider.Consideration
+	company.acts(id, accord.Propose, api.AccordAct{Text: asJSON(t, text)})
+	port.comes(id, "every entry", entries(9))
+	signsAll(id, port, city, company)
+	same(t, id, all...)
+}
+
+// What the own node refuses is said at once, and nothing is sent.
+func TestAccordRefusedHere(t *testing.T) {
+	all := signatories(t, "city", "nav")
+	city, company := all[0], all[1]
+	knowsAll(all...)
+	id := city.drafts(terms(t, city, company))
+	city.acts(id, accord.Open, api.AccordAct{})
+	company.comes(id, "the first entry", entries(1))
+	for _, c := range []struct {
+		kind accord.Kind
+		a    api.AccordAct
+		want hansa.Kind
+	}{
+		{accord.Suspend, api.AccordAct{}, hansa.Conflict},
+		{accord.Withdraw, api.AccordAct{Words: "x"}, hansa.Conflict},
+		{accord.Decline, api.AccordAct{}, hansa.Invalid},
+		{accord.Comment, api.AccordAct{Words: "x", Clause: "199"}, hansa.Invalid},
+		{accord.Comment, api.AccordAct{Words: strings.Repeat("x", accord.WordsBytesMax+1)}, hansa.Invalid},
+		{accord.Sign, api.AccordAct{}, hansa.Invalid},
+		{accord.EnterIntoForce, api.AccordAct{}, hansa.NotFound},
+		{"dance", api.AccordAct{}, hansa.NotFound},
+		{accord.Propose, api.AccordAct{Text: []byte(`{}`)}, hansa.Invalid},
+	} {
+		if _, err := company.node.accords.ActAccord(t.Context(), company.actor(), id, c.kind, c.a); hansa.KindOf(err) != c.want {
+			t.Errorf("%s: %v", c.kind, err)
+		}
+	}
+	if d := company.comes(id, "nothing more", entries(1)); len(d.Sent) != 0 || d.N != 1 {
+		t.Errorf("after what was refused: %+v", d.Accord)
+	}
+	viewer := hansa.Actor{Party: company.id, Rights: []hansa.Right{hansa.RightRead}}
+	if _, err := company.node.accords.ActAccord(t.Context(), viewer, id, accord.Comment, api.AccordAct{Words: "x"}); hansa.KindOf(err) != hansa.Denied {
+		t.Errorf("who only reads comments: %v", err)
+	}
+}
