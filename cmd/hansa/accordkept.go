@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"strconv"
 
@@ -46,7 +47,11 @@ func (p *printer) kept(d *api.AccordKept) error {
 		case "unknown":
 			unseen++
 		}
-		rows = append(rows, []string{strconv.Itoa(x.N), x.ID, clean(joined(x.By)), x.How, x.Standing, clean(x.Words)})
+		by := make([]string, 0, len(x.By))
+		for _, id := range x.By {
+			by = append(by, cmp.Or(d.Titles[id], string(id)))
+		}
+		rows = append(rows, []string{strconv.Itoa(x.N), x.ID, clean(joined(by)), x.How, x.Standing, clean(x.Words)})
 	}
 	p.table([]string{"N", "CLAUSE", "BY", "HOW", "STANDING", "MEASURED"}, rows, "")
 	p.say("%s since %s: %s missed, %s not known here.", count(len(rows), "row"), p.at(d.Since), strconv.Itoa(missed), strconv.Itoa(unseen))

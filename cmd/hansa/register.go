@@ -113,11 +113,14 @@ func (cmd *registerCmd) one(ctx context.Context, c *client, p *printer) error {
 	for i := range d.Parties {
 		x := &d.Parties[i]
 		names[x.ID] = x.Title
-		joined := ""
-		if x.Joined {
-			joined = ", joined"
+		since := ""
+		switch {
+		case x.Joined:
+			since = ", joined"
+		case x.Left:
+			since = ", left"
 		}
-		fmt.Fprintf(p.out, "  %s (%s), %s%s\n", clean(x.Title), x.Kind, clean(string(x.ID)), joined)
+		fmt.Fprintf(p.out, "  %s (%s), %s%s\n", clean(x.Title), x.Kind, clean(string(x.ID)), since)
 	}
 	for i := range d.Flows {
 		p.registerFlow(&d.Flows[i], names)

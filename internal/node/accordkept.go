@@ -69,6 +69,12 @@ func (x trials) AccordKept(ctx context.Context, by hansa.Actor, id hansa.AccordI
 	for i := range k.t.Clauses {
 		out.Clauses = append(out.Clauses, k.clause(i)...)
 	}
+	out.Titles = map[hansa.PartyID]string{}
+	for i := range out.Clauses {
+		for _, id := range out.Clauses[i].By {
+			out.Titles[id] = titleIn(k.s, k.t, id)
+		}
+	}
 	return out, nil
 }
 

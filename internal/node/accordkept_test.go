@@ -22,6 +22,11 @@ func (p *partner) keeps(id hansa.AccordID, clause string, by hansa.PartyID) api.
 	}
 	for i := range k.Clauses {
 		if c := &k.Clauses[i]; c.ID == clause && (by == "" || slices.Contains(c.By, by)) {
+			for _, x := range c.By {
+				if k.Titles[x] == "" {
+					p.t.Errorf("%s does not say what the accord calls %s", p.name, x)
+				}
+			}
 			return *c
 		}
 	}

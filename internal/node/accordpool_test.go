@@ -41,6 +41,7 @@ func TestAccordPool(t *testing.T) {
 		p.comes(id, "who joined", joined(1))
 	}
 	same(t, id, all...)
+	inRegister(t, city, id, "closures-of-late", "late joined")
 
 	near := company.hosts("near")
 	if _, err := near.node.accords.ActAccord(t.Context(), near.actor(), id, accord.Join, api.AccordAct{Text: before.Text, Keeper: city.id, Role: "director", Power: "statute"}); hansa.KindOf(err) != hansa.Denied {
@@ -62,6 +63,38 @@ func TestAccordPool(t *testing.T) {
 		}
 	}
 	same(t, id, all...)
+	inRegister(t, city, id, "", "near joined")
+	port.acts(id, accord.Leave, api.AccordAct{Words: "and we too"})
+	city.comes(id, "who left", joined(4))
+	inRegister(t, city, id, "", "port left near joined")
+}
+
+// inRegister wants the register to show what is given by those that joined, who they
+// are, and who left; nothing is shown of those that are in it no more.
+func inRegister(t *testing.T, at *partner, id hansa.AccordID, gives, who string) {
+	t.Helper()
+	d, err := register{at.node}.RegisteredOne(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := map[hansa.PartyID]bool{}
+	var since []string
+	for _, x := range d.Parties {
+		in[x.ID] = !x.Left
+		if x.Joined || x.Left {
+			since = append(since, strings.ToLower(x.Title), map[bool]string{true: "joined", false: "left"}[x.Joined])
+		}
+	}
+	found := gives == ""
+	for _, f := range d.Flows {
+		if !in[f.From] || f.Gate == nil {
+			t.Errorf("it shows %s from %s, who is not in it, or no gate of it", f.Name, f.From)
+		}
+		found = found || f.Name == gives
+	}
+	if got := strings.Join(since, " "); !found || got != who {
+		t.Errorf("it shows %q and %+v, want %q and %q", got, d.Flows, who, gives)
+	}
 }
 
 // The keeping is handed over by the word of both; the next is numbered by the new

@@ -55,10 +55,25 @@ func (p accordpages) entry(tx hansa.Tx, r *accord.Row) (room.RegisterEntry, erro
 			out.Open[f.ID] = p.n.openAt(f.ID)
 		}
 	}
+	gone := map[hansa.PartyID]bool{}
 	for i := range s.Members {
 		m := &s.Members[i]
-		if m.Left.IsZero() && !slices.ContainsFunc(t.Parties, func(x accord.Party) bool { return x.ID == m.Party.ID }) {
+		gone[m.Party.ID] = !m.Left.IsZero()
+		if gone[m.Party.ID] {
+			continue
+		}
+		for n := range m.Gives {
+			if !t.Withholds(m.Gives[n].Name) {
+				out.Given = append(out.Given, m.Gives[n])
+			}
+		}
+		if !slices.ContainsFunc(t.Parties, func(x accord.Party) bool { return x.ID == m.Party.ID }) {
 			out.Members = append(out.Members, room.AccordParty{ID: m.Party.ID, Title: m.Party.Title, Kind: m.Party.Kind})
+		}
+	}
+	for i := range t.Parties {
+		if gone[t.Parties[i].ID] {
+			out.Left = append(out.Left, t.Parties[i].ID)
 		}
 	}
 	return out, nil
@@ -170,9 +185,9 @@ func publicly(e *room.RegisterEntry, words string) bool {
 	for _, m := range e.Members {
 		add(m.Title, string(m.ID))
 	}
-	for i := range e.Text.Flows {
-		f := &e.Text.Flows[i]
-		add(f.Name, f.Dataset.Name, f.Dataset.Title)
+	given := e.Flows()
+	for i := range given {
+		add(given[i].Name, given[i].Dataset.Name, given[i].Dataset.Title)
 	}
 	all := b.String()
 	for word := range strings.FieldsSeq(strings.ToLower(words)) {

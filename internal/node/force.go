@@ -231,6 +231,8 @@ func hindered(p *pledge, set *hansa.Dataset, missing error) string {
 		return ""
 	case missing != nil:
 		return words.Mark("the giver has no dataset of that name yet")
+	case set.Kind != p.Dataset.Kind:
+		return words.Mark("the giver's dataset of that name holds records of another kind than the accord says")
 	case set.Personal && !p.Personal:
 		return words.Mark("the dataset holds personal data, and the accord does not say what is asked of a flow of such data")
 	}

@@ -182,7 +182,10 @@ func TestAccordFlowRefusesToStart(t *testing.T) {
 		"personal":       {func(_ *pact, f *accord.Flow) { f.Personal = &accord.Personal{Roles: "joint", Retention: 30} }, "legal basis"},
 		"other receiver": {func(x *pact, _ *accord.Flow) { x.clause("receivers", policy.Params{"parties": "did:web:other"}) }, "did:web:other"},
 		"no dataset":     {func(_ *pact, f *accord.Flow) { f.Dataset.Name = "nothing" }, "no dataset"},
-		"no format":      {func(_ *pact, f *accord.Flow) { f.Dataset.Kind, f.Formats = hansa.KindDocument, []hansa.Format{"cifs"} }, "can carry"},
+		"other kind": {func(_ *pact, f *accord.Flow) {
+			f.Dataset.Kind, f.Formats = hansa.KindObservation, []hansa.Format{"record"}
+		}, "another kind"},
+		"no format": {func(_ *pact, f *accord.Flow) { f.Dataset.Kind, f.Formats = hansa.KindDocument, []hansa.Format{"cifs"} }, "can carry"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			x := newPact(t, "did:web:city", "did:web:nav").clause("purpose-limit", policy.Params{"purposes": "traffic-information"})

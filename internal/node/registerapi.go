@@ -50,13 +50,14 @@ func registeredOf(e *room.RegisterEntry) api.Registered {
 	}
 	for i := range t.Parties {
 		p := &t.Parties[i]
-		out.Parties = append(out.Parties, api.RegisterParty{ID: p.ID, Title: p.Title, Kind: p.Kind})
+		out.Parties = append(out.Parties, api.RegisterParty{ID: p.ID, Title: p.Title, Kind: p.Kind, Left: slices.Contains(e.Left, p.ID)})
 	}
 	for _, m := range e.Members {
 		out.Parties = append(out.Parties, api.RegisterParty{ID: m.ID, Title: m.Title, Kind: m.Kind, Joined: true})
 	}
-	for i := range t.Flows {
-		f := &t.Flows[i]
+	given := e.Flows()
+	for i := range given {
+		f := &given[i]
 		one := api.RegisterFlow{Name: f.Name, What: first(f.Dataset.Title, f.Name), Kind: f.Dataset.Kind, From: f.From, To: f.To, Open: e.Open[f.ID], Limit: f.Limit}
 		if g, err := t.Terms(f, e.Effect); err == nil { // it came into force: only what is withheld is missing
 			one.Gate = &g

@@ -32,6 +32,11 @@ func (t *Text) Public() *Text {
 	return &out
 }
 
+// Withholds reports whether t keeps a flow of that name out of the register.
+func (t *Text) Withholds(flow string) bool {
+	return slices.ContainsFunc(t.Confidential, func(w Withheld) bool { return w.Part == "flows/"+flow })
+}
+
 // hide takes a flow out, with what is said of it alone.
 func (t *Text) hide(name string) {
 	var gone hansa.FlowID

@@ -17,6 +17,8 @@ type AccordKept struct {
 	At      time.Time      `json:"at"`
 	Since   time.Time      `json:"since"` // from when on what is measured day by day counts
 	Clauses []ClauseKept   `json:"clauses"`
+	// Titles is what the accord calls those who bear its clauses.
+	Titles map[hansa.PartyID]string `json:"titles,omitempty"`
 }
 
 // How it is seen whether a clause is kept.

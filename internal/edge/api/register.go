@@ -44,6 +44,7 @@ type RegisterParty struct {
 	Title  string          `json:"title"`
 	Kind   hansa.PartyKind `json:"kind"`
 	Joined bool            `json:"joined,omitzero"` // after it came into force
+	Left   bool            `json:"left,omitzero"`   // a party of the text that is in it no more
 }
 
 // RegisterFlow is what one party gives to another, with what its gate holds to.

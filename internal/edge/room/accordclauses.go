@@ -28,7 +28,6 @@ func (p *accordPage) clauses(x *AccordSheet, steps []AccordStep, titles map[hans
 		c := &x.Text.Clauses[i]
 		row := accordClause{printClause: p.Clauses[i], Evidence: label("evidence", string(c.Evidence), cmp.Or(p.Lang, english))}
 		row.Kind, row.KindWord, row.Icon = comesTo(&c.Rules)
-		row.Policy = policyLines(&c.Rules)
 		switch c.Enforced {
 		case "gate":
 			row.Checked = p.say.Say("held to by the gate")

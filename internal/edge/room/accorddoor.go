@@ -2,6 +2,7 @@ package room
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/hansa-exchange/hansa"
@@ -271,5 +272,15 @@ type RegisterEntry struct {
 	State   hansa.AccordState
 	Effect  time.Time
 	Members []AccordParty             // that joined
+	Given   []accord.Flow             // by those that joined
+	Left    []hansa.PartyID           // parties of the text that are in it no more
 	Open    map[hansa.FlowID][]string // paths at which everybody reads what it gives to the public
+}
+
+// Flows is what is given as it stands now: of the text and of those that joined, without
+// what those gave or took who left.
+func (e *RegisterEntry) Flows() []accord.Flow {
+	return slices.DeleteFunc(slices.Concat(e.Text.Flows, e.Given), func(f accord.Flow) bool {
+		return slices.Contains(e.Left, f.From) || slices.Contains(e.Left, f.To)
+	})
 }

@@ -77,6 +77,7 @@ type printClause struct {
 	Flows, Bearer, Source  string
 	Enforced               string // not enforced by software
 	ID, Policy             string
+	Brief                  string // of the policy: [policyLines]
 }
 
 // printSignature is who signed, how, and by which key.
@@ -310,7 +311,7 @@ func label(list, word, lang string) string {
 // clause takes the words from the text itself. What they are in another language comes
 // from the catalogue, when it has that very version still, and binds nobody.
 func (*printPage) clause(n int, x *accord.Clause, own, lang string, names map[hansa.FlowID]string) printClause {
-	c := printClause{N: n, ID: x.ID + "@" + strconv.Itoa(x.Version), Source: x.Source, Title: printWords{Lang: own, Text: x.Title[own]}, Text: printWords{Lang: own, Text: x.Text[own]}, Uncovered: printWords{Lang: own, Text: x.Uncovered[own]}}
+	c := printClause{N: n, ID: x.ID + "@" + strconv.Itoa(x.Version), Source: x.Source, Title: printWords{Lang: own, Text: x.Title[own]}, Text: printWords{Lang: own, Text: x.Text[own]}, Uncovered: printWords{Lang: own, Text: x.Uncovered[own]}, Brief: policyLines(&x.Rules)}
 	c.Bearer = label("bearers", string(x.Bearer), lang)
 	if x.Enforced != "gate" && x.Enforced != "check" {
 		c.Enforced = label("notes", "not-enforced", lang)

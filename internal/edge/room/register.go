@@ -15,6 +15,7 @@ import (
 
 	"github.com/hansa-exchange/hansa"
 	"github.com/hansa-exchange/hansa/internal/base/words"
+	"github.com/hansa-exchange/hansa/internal/controlplane/accord"
 )
 
 // registerPage is all that the templates register and register-one need.
@@ -131,7 +132,12 @@ func (r *Room) registered(req *http.Request, e *RegisterEntry) registerRow {
 	say, t := words.Of(req.Context()), e.Text
 	lang := cmp.Or(langOf(req.Context()), english)
 	p := &printPage{shell: shell{say: say, Lang: lang, now: r.cfg.Now(), zone: time.UTC}}
-	p.fill(r, &AccordPrint{Text: *t, Hash: e.Hash, State: e.State, InForce: true, Effect: e.Effect})
+	shown := *t
+	shown.Flows, shown.Parties = e.Flows(), slices.Clone(t.Parties)
+	for _, m := range e.Members {
+		shown.Parties = append(shown.Parties, accord.Party{ID: m.ID, Title: m.Title, Kind: m.Kind, Role: hansa.RoleBoth})
+	}
+	p.fill(r, &AccordPrint{Text: shown, Hash: e.Hash, State: e.State, InForce: true, Effect: e.Effect})
 	row := registerRow{ID: string(t.ID), Model: words.Upper(p.Model), ModelClass: modelClass(t.Model), Since: p.day(e.Effect), Hash: e.Hash, Parties: p.Parties, Clauses: p.Clauses, Returns: p.Returns}
 	row.Name, row.NameLang = worded(t.Title, lang)
 	row.Summary, _ = worded(t.Summary, lang)
@@ -140,13 +146,18 @@ func (r *Room) registered(req *http.Request, e *RegisterEntry) registerRow {
 	if t.Term.Until != "" {
 		row.Until = p.dayOf(t.Term.Until)
 	}
-	for _, m := range e.Members {
-		row.Parties = append(row.Parties, printParty{Title: m.Title, ID: string(m.ID), Role: say.Say("joined")})
+	for i := range row.Parties {
+		switch x := &row.Parties[i]; {
+		case i >= len(t.Parties):
+			x.Role = say.Say("joined")
+		case slices.Contains(e.Left, t.Parties[i].ID):
+			x.Role = say.Say("left it")
+		}
 	}
-	for i := range t.Flows {
+	for i := range shown.Flows {
 		f := p.Flows[i]
-		one := registerFlow{What: f.What, From: f.From, To: f.To, Formats: f.Formats, Open: e.Open[t.Flows[i].ID]}
-		if terms, err := t.Terms(&t.Flows[i], e.Effect); err == nil {
+		one := registerFlow{What: f.What, From: f.From, To: f.To, Formats: f.Formats, Open: e.Open[shown.Flows[i].ID]}
+		if terms, err := t.Terms(&shown.Flows[i], e.Effect); err == nil {
 			one.For = labels("purposes", terms.Purposes, lang)
 			one.Gates = p.gates(&terms)
 		}
@@ -269,11 +280,16 @@ func feedOf(e *RegisterEntry, at func(string, url.Values) string) (feedItem, err
 	var parties, flows []string
 	titles := map[hansa.PartyID]string{}
 	for i := range e.Text.Parties {
-		x := &e.Text.Parties[i]
-		parties, titles[x.ID] = append(parties, x.Title), x.Title
+		if x := &e.Text.Parties[i]; !slices.Contains(e.Left, x.ID) {
+			parties, titles[x.ID] = append(parties, x.Title), x.Title
+		}
 	}
-	for i := range e.Text.Flows {
-		f := &e.Text.Flows[i]
+	for _, m := range e.Members {
+		parties, titles[m.ID] = append(parties, m.Title), m.Title
+	}
+	given := e.Flows()
+	for i := range given {
+		f := &given[i]
 		flows = append(flows, first(f.Dataset.Title, f.Name)+" from "+first(titles[f.From], string(f.From))+" to "+first(titles[f.To], string(f.To)))
 	}
 	b, err := json.Marshal(e.Text, json.Deterministic(true))
