@@ -5,8 +5,10 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -174,11 +176,22 @@ func (w *World) until(ctx context.Context, id string, on time.Duration, seen fun
 		select {
 		case <-ctx.Done():
 			t.Stop()
-			return "", fmt.Errorf("waited %s and saw %s", stepLimit, last)
+			return "", fmt.Errorf("waited %s and saw %s%s", stepLimit, last, w.failures())
 		case <-t.C:
 			w.Advance(on)
 		}
 	}
+}
+
+// failures is what went wrong at the receivers, for whoever asks why a step did not come.
+func (w *World) failures() string {
+	var b strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(w.Receivers)) {
+		if errs := w.Receivers[name].Errors(); len(errs) > 0 {
+			fmt.Fprintf(&b, "; at %s: %s", name, strings.Join(errs, ", "))
+		}
+	}
+	return b.String()
 }
 
 // at returns the step of each receiver by its title.
