@@ -96,6 +96,9 @@ func (r *Receiver) tell(ctx context.Context, f fact, step hansa.Step, reason, se
 			return
 		}
 		r.failed("receipt %s of %s: %v", step, f.id, err)
+		if _, no := errors.AsType[refusal](err); no && try+1 >= refusals {
+			return
+		}
 		t := time.NewTimer(time.Duration(try+1) * 200 * time.Millisecond)
 		select {
 		case <-ctx.Done():
@@ -105,11 +108,26 @@ func (r *Receiver) tell(ctx context.Context, f fact, step hansa.Step, reason, se
 	}
 }
 
-// tries is how often a receipt is sent before it is given up.
-const tries = 3
+// How often a receipt is sent before it is given up: one that the exchange refuses, and
+// one that an exchange that is away or busy may take later.
+const (
+	refusals = 3
+	tries    = 8
+)
+
+// postLimit bounds the sending of a receipt: what hangs is sent anew, and a receipt that
+// arrives twice counts once.
+const postLimit = 10 * time.Second
+
+// refusal is why the exchange does not take a receipt.
+type refusal string
+
+func (x refusal) Error() string { return string(x) }
 
 // post sends one receipt; one that is refused is an error.
 func (r *Receiver) post(ctx context.Context, body []byte) error {
+	ctx, stop := context.WithTimeout(ctx, postLimit)
+	defer stop()
 	res, err := r.call(ctx, http.MethodPost, "/data/v1/flows/"+r.stage.Flow+"/receipts", "", bytes.NewReader(body))
 	if err != nil {
 		return err
@@ -127,7 +145,7 @@ func (r *Receiver) post(ctx context.Context, body []byte) error {
 	}
 	for _, a := range ans.Receipts {
 		if !a.Accepted && a.Error != nil {
-			return errors.New(a.Error.Message)
+			return refusal(a.Error.Message)
 		}
 	}
 	return nil
