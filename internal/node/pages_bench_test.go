@@ -83,10 +83,10 @@ func TestPageWeight(t *testing.T) {
 	for _, path := range []string{"/live", "/closures", "/close", "/deliveries", "/datasets", "/datasets/closures", "/feeds", "/parties", "/requests", "/agreements", "/catalogue", "/settings", "/settings/peers", "/status", "/first", "/help"} {
 		page := w.look(t, path, secret)
 		sum, seen := zipped(page), map[string]bool{}
-		todo := [][]byte{page}
-		for len(todo) > 0 {
-			b := todo[0]
-			todo = todo[1:]
+		open := [][]byte{page}
+		for len(open) > 0 {
+			b := open[0]
+			open = open[1:]
 			for _, m := range loads.FindAllSubmatch(b, -1) {
 				at := string(m[1]) + string(m[2])
 				if seen[at] {
@@ -100,7 +100,7 @@ func TestPageWeight(t *testing.T) {
 					sum += zipped(part)
 				}
 				if strings.HasSuffix(at, ".css") {
-					todo = append(todo, part)
+					open = append(open, part)
 				}
 			}
 		}

@@ -214,10 +214,10 @@ func (w *world) note(i int) world {
 // sides do not come to the same.
 func explore(t *testing.T, start world) {
 	t.Helper()
-	seen, todo, ends, bad := map[string]bool{start.key(): true}, []world{start}, 0, 0
-	for len(todo) > 0 {
-		w := todo[len(todo)-1]
-		todo = todo[:len(todo)-1]
+	seen, open, ends, bad := map[string]bool{start.key(): true}, []world{start}, 0, 0
+	for len(open) > 0 {
+		w := open[len(open)-1]
+		open = open[:len(open)-1]
 		next := w.nexts()
 		if w.still() {
 			ends++
@@ -230,7 +230,7 @@ func explore(t *testing.T, start world) {
 		for _, n := range next {
 			if k := n.key(); !seen[k] {
 				seen[k] = true
-				todo = append(todo, n)
+				open = append(open, n)
 			}
 		}
 	}

@@ -28,15 +28,15 @@ func arrows(diagram string) map[string][]string {
 
 // reached lists what can be reached from a state.
 func reached(from string, by map[string][]string) map[string]bool {
-	seen, todo := map[string]bool{}, []string{from}
-	for len(todo) > 0 {
-		s := todo[0]
-		todo = todo[1:]
+	seen, open := map[string]bool{}, []string{from}
+	for len(open) > 0 {
+		s := open[0]
+		open = open[1:]
 		for _, to := range by[s] {
 			if !seen[to] {
 				seen[to] = true
 				if to != "[*]" {
-					todo = append(todo, to)
+					open = append(open, to)
 				}
 			}
 		}
