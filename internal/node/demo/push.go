@@ -21,9 +21,10 @@ import (
 	"github.com/go-json-experiment/json"
 )
 
-// subscribe listens for a webhook, proves the address, and acts on what comes.
+// subscribe listens for a webhook, proves the address, and acts on what comes: from the
+// start, so that a closure of before it had subscribed is not missed.
 func (r *Receiver) subscribe(ctx context.Context) error {
-	body, err := json.Marshal(map[string]string{"url": "http://" + r.addr + "/hook", "format": string(r.Format), "purpose": string(r.Purpose)})
+	body, err := json.Marshal(map[string]string{"url": "http://" + r.addr + "/hook", "format": string(r.Format), "purpose": string(r.Purpose), "from": "start"})
 	if err != nil {
 		return err
 	}
