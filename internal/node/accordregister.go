@@ -287,6 +287,9 @@ func (p accordpages) exchanged(tx hansa.Tx, by hansa.Actor, r *accord.Row, held 
 		out.Text = t.Public()
 	}
 	out.Pairs = out.Text.Pairs(s.Members)
+	if !out.Own { // what a member gives may bear a name that is withheld
+		out.Pairs = slices.DeleteFunc(out.Pairs, func(x accord.Pair) bool { return t.Withholds(x.Flow.Name) })
+	}
 	out.Still = map[hansa.FlowID]string{}
 	now := s.At(p.n.clock())
 	for i := range out.Pairs {
