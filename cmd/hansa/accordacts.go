@@ -53,6 +53,7 @@ type accordsNewCmd struct {
 	Text     string            `arg:"" optional:"" help:"The file of the text, as hansa accords draft makes one."`
 	ID       string            `help:"Change this draft in the place of making one." placeholder:"ID"`
 	FromFlow string            `help:"In the place of a file: draft what this flow without an accord does, by its id or name. Once in force, the accord takes the flow over." placeholder:"FLOW"`
+	Request  string            `help:"The accepted request that it answers, by its id or the beginning of it: both sides see what it came to." placeholder:"ID"`
 	Model    string            `help:"With --from-flow: donation, procurement, partnership, pool or clause; when left out partnership, and donation of what goes to the public." placeholder:"MODEL"`
 	Answers  map[string]string `name:"answer" mapsep:"none" help:"With --from-flow: an answer to the template's question; once for each." placeholder:"NAME=ANSWER"`
 	Personal map[string]string `mapsep:"none" help:"With --from-flow, of personal data: roles, basis, assessment, retention (days) or country; once for each." placeholder:"NAME=VALUE"`
@@ -60,7 +61,7 @@ type accordsNewCmd struct {
 }
 
 func (accordsNewCmd) examples() []string {
-	return []string{"hansa accords new closures.accord", "hansa accords new closures.accord --id ID", "hansa accords new --from-flow navco-closures --answer 'gets/1=jams within a minute'"}
+	return []string{"hansa accords new closures.accord", "hansa accords new closures.accord --id ID", "hansa accords new closures.accord --request 0192f0c4", "hansa accords new --from-flow navco-closures --answer 'gets/1=jams within a minute'"}
 }
 
 func (cmd *accordsNewCmd) Run(ctx context.Context, g *globals, p *printer) error {
@@ -86,8 +87,16 @@ func (cmd *accordsNewCmd) Run(ctx context.Context, g *globals, p *printer) error
 		}
 		method, path = "PUT", path+"/"+id
 	}
+	o := api.AccordDraft{Party: cmd.Party, Text: text}
+	if cmd.Request != "" {
+		id, err := c.askID(ctx, cmd.Request)
+		if err != nil {
+			return err
+		}
+		o.Request = hansa.AccordID(id)
+	}
 	var d api.AccordDetail
-	if err := c.do(ctx, method, path, api.AccordDraft{Party: cmd.Party, Text: text}, &d); err != nil {
+	if err := c.do(ctx, method, path, o, &d); err != nil {
 		return err
 	}
 	if err := p.accord(&d); err != nil {

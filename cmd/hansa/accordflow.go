@@ -16,6 +16,9 @@ func (cmd *accordsNewCmd) fromFlow(ctx context.Context, g *globals, p *printer) 
 	if cmd.ID != "" {
 		return &failure{exit: exitUsage, code: "usage", message: "A draft that is there changes with a file, not with --from-flow.", hint: "hansa accords new FILE --id " + cmd.ID}
 	}
+	if cmd.Request != "" {
+		return &failure{exit: exitUsage, code: "usage", message: "A draft of a flow answers no request.", hint: "hansa accords new FILE --request " + cmd.Request}
+	}
 	o := api.FlowDraft{Party: cmd.Party, Model: hansa.Model(cmd.Model), Answers: cmd.Answers}
 	if err := cmd.personal(&o); err != nil {
 		return err

@@ -151,11 +151,14 @@ func (p *printer) askShown(a *api.Asked) error {
 		s := &a.Steps[i]
 		p.say("%s  %s: %s %s", p.at(s.At), clean(string(s.By)), s.Act, clean(s.Words))
 	}
+	for _, x := range a.Accords {
+		p.say("Accord: %s  %s  hansa accords show %s", clean(oneTitle(x.Title)), x.State, x.ID)
+	}
 	switch {
 	case a.Mine:
 		p.say("Answer: hansa requests answer %s accept, or decline --words WHY, or counter --what WORDS --purpose PURPOSE", a.ID)
-	case a.State == accord.RequestAccepted:
-		p.say("Next: hansa accords draft %s --help, and hansa accords new FILE", t.Model)
+	case a.State == accord.RequestAccepted && len(a.Accords) == 0:
+		p.say("Next: hansa accords draft %s --help, and hansa accords new FILE --request %s", t.Model, a.ID)
 	}
 	return nil
 }

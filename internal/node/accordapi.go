@@ -2,6 +2,7 @@ package node
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -109,7 +110,8 @@ func (x *accords) DraftAccord(ctx context.Context, by hansa.Actor, o api.AccordD
 	if err != nil {
 		return api.AccordDetail{}, err
 	}
-	t.ID = hansa.AccordID(hansa.NewID(x.n.wall()))
+	t.ID, t.Request = hansa.AccordID(hansa.NewID(x.n.wall())), cmp.Or(o.Request, t.Request)
+	answers := t.Request
 	if err := x.n.db.Read(ctx, func(tx hansa.Tx) error {
 		for i := range t.Flows {
 			f := &t.Flows[i]
@@ -119,6 +121,7 @@ func (x *accords) DraftAccord(ctx context.Context, by hansa.Actor, o api.AccordD
 			}
 			if taken { // a text that others agreed on before: its flows are others here
 				t = t.Anew(func() string { return hansa.NewID(x.n.wall()) })
+				t.Request = answers
 				return nil
 			}
 		}
@@ -135,7 +138,7 @@ func (x *accords) ChangeDraft(ctx context.Context, by hansa.Actor, id hansa.Acco
 	if err != nil {
 		return api.AccordDetail{}, err
 	}
-	t.ID = id
+	t.ID, t.Request = id, cmp.Or(o.Request, t.Request)
 	return x.keepDraft(ctx, by, o.Party, t, "accord-redrafted", func(tx hansa.Tx, own hansa.PartyID) error {
 		s, err := x.book.Get(tx, own, id)
 		if err == nil && s.N > 0 {
@@ -168,7 +171,7 @@ func (x *accords) keepDraft(ctx context.Context, by hansa.Actor, party string, t
 	now := x.n.wall().UTC().Truncate(time.Millisecond)
 	s := &accord.State{ID: t.ID, Keeper: me, Opener: me, State: hansa.AccordDraft, Proposed: hash, Version: 1, Asked: t.Outline(), Since: now, Turn: []hansa.PartyID{me}, TurnSince: now}
 	err = x.write(ctx, func(tx hansa.Tx, w *work) error {
-		if err := ok(tx, own.ID); err != nil {
+		if err := errors.Join(ok(tx, own.ID), asks{x.n}.answeredBy(tx, own, t)); err != nil {
 			return err
 		}
 		if err := errors.Join(x.book.AddText(tx, own.ID, t), x.book.Put(tx, own.ID, s, t)); err != nil {

@@ -25,6 +25,8 @@ const (
 	asksShown    = 200
 	asksOverMax  = 1000 // that are over, of one party
 	asksKept     = 366 * 24 * time.Hour
+
+	askAccordsShown = 10 // accords that name one request
 )
 
 // asks keeps requests for data and offers of it, before there is an accord. Each of the
@@ -311,6 +313,50 @@ func (v asks) arrived(tx hansa.Tx, own hansa.PartyID, a *wireAnswer) error {
 	return v.keep(tx, own, other, x)
 }
 
+// answeredBy is an error when t names a request that it does not answer: one that own has
+// not, that is not accepted, or that is with somebody who is not in t.
+func (v asks) answeredBy(tx hansa.Tx, own hansa.Party, t *accord.Text) error {
+	if t.Request == "" {
+		return nil
+	}
+	x, err := v.read(tx, own.ID, string(t.Request))
+	if err != nil {
+		return hansa.Public(err).At("/request")
+	}
+	other := x.Other(v.me(own, x))
+	switch {
+	case x.State != accord.RequestAccepted:
+		return hansa.Fielded("/request", "the request is %s: an accord answers one that both sides accepted", x.At(v.n.wall()).State).WithHint("hansa requests show " + string(x.ID))
+	case !v.in(other, t.Parties):
+		return hansa.Fielded("/request", "the request is with %.100s, who is not in this text", other).WithHint("hansa requests show " + string(x.ID))
+	}
+	return nil
+}
+
+// in reports whether a party is among those of a text, by any of its names.
+func (v asks) in(party hansa.PartyID, list []accord.Party) bool {
+	names := []hansa.PartyID{party}
+	if p, here := v.n.hostedAs(party); here {
+		names = append(names, v.n.accordNames(p)...)
+	}
+	return slices.ContainsFunc(list, func(p accord.Party) bool { return slices.Contains(names, p.ID) })
+}
+
+// accords are what an accepted request has come to.
+func (v asks) accords(tx hansa.Tx, own hansa.PartyID, a *api.Asked) error {
+	if a.State != accord.RequestAccepted {
+		return nil
+	}
+	a.Accords = nil
+	list, err := v.n.accords.book.Answering(tx, own, a.ID, askAccordsShown)
+	for i := range list {
+		if r := &list[i]; v.in(a.Other, r.Parties) {
+			a.Accords = append(a.Accords, api.AskedAccord{ID: r.State.ID, Title: r.Title, State: r.State.At(v.n.clock()).State})
+		}
+	}
+	return err
+}
+
 // Asks implements [api.Asks].
 func (v asks) Asks(ctx context.Context, by hansa.Actor) (out []api.Asked, err error) {
 	err = v.n.db.Read(ctx, func(tx hansa.Tx) error {
@@ -331,7 +377,15 @@ func (v asks) Asks(ctx context.Context, by hansa.Actor) (out []api.Asked, err er
 			}
 			out = append(out, v.shown(by, x))
 		}
-		return rows.Err()
+		if err := rows.Err(); err != nil {
+			return err
+		}
+		for i := range out {
+			if err := v.accords(tx, by.Party, &out[i]); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	slices.SortStableFunc(out, func(a, b api.Asked) int { return rank(&a) - rank(&b) })
 	if err != nil {
@@ -371,10 +425,13 @@ func (v asks) Asked(ctx context.Context, by hansa.Actor, id string) (out api.Ask
 	v.titled(ctx, by, &out)
 	err = v.n.db.Read(ctx, func(tx hansa.Tx) error {
 		l, err := v.n.deal.outbox.Stuck(tx, accordProcess(by.Party, out.Other, x.ID))
+		if err != nil {
+			return err
+		}
 		if l != nil {
 			out.Sent = l.Reason
 		}
-		return err
+		return v.accords(tx, by.Party, &out)
 	})
 	return out, err
 }

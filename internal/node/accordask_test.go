@@ -6,8 +6,11 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/go-json-experiment/json"
 
 	"github.com/hansa-exchange/hansa"
 	"github.com/hansa-exchange/hansa/internal/controlplane/accord"
@@ -144,6 +147,10 @@ func TestRequestByForm(t *testing.T) {
 	at := m[1]
 	b.want("GET", at, nil, http.StatusOK, "You ask", "Counts at the &lt;ring&gt;", "Article 18(2)")
 	n.want("GET", "/requests", nil, http.StatusOK, "Waits for you", "Yours", "Article 18(2)", at)
+	n.want("GET", "/live", nil, http.StatusOK, "waits for an answer", "Counts at the &lt;ring&gt;. The answer is due by the end of", at)
+	if page := b.want("GET", "/live", nil, http.StatusOK); strings.Contains(page, at) {
+		t.Error("who asked is told to answer")
+	}
 	n.want("GET", at, nil, http.StatusOK, "Your answer", "Propose other terms")
 	n.want("POST", at+"/decline", url.Values{"why": {" "}}, http.StatusUnprocessableEntity, "Say why")
 	form.Set("what", "Counts by the hour")
@@ -157,6 +164,79 @@ func TestRequestByForm(t *testing.T) {
 	if link == nil {
 		t.Fatal(page)
 	}
-	b.want("GET", html.UnescapeString(link[1]), nil, http.StatusOK, "Counts by the hour", to)
+	b.want("GET", html.UnescapeString(link[1]), nil, http.StatusOK, "Counts by the hour", to, `name="request" value="`+strings.TrimPrefix(at, "/asks/"))
 	n.want("GET", "/requests", nil, http.StatusOK, "For data, ended", "Accepted")
+
+	// What is drafted of it is found from it: here at once, at the other side once it is sent.
+	u, err := url.Parse(html.UnescapeString(link[1]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	draft := u.Query()
+	draft.Set("other.1", draft.Get("with"))
+	draft.Set("get.1", "counts")
+	draft.Set("get.1.kind", "observation")
+	draft.Set("a.gets/1", "counts")
+	draft.Set("a.gets/2", "closures")
+	draft.Set("lang", "en")
+	draft.Set("from", "2030-01-01")
+	made = b.want("POST", "/accords/new", draft, http.StatusSeeOther, "done=draft")
+	m = regexp.MustCompile(`→ /accords/([0-9a-f-]{36})`).FindStringSubmatch(made)
+	if m == nil {
+		t.Fatal(made)
+	}
+	b.want("GET", at, nil, http.StatusOK, "It has become an accord.", "/accords/"+m[1], "Draft")
+	n.want("GET", at, nil, http.StatusOK, "Both sides agree.", "/accords/new?")
+	city.acts(hansa.AccordID(m[1]), accord.Open, api.AccordAct{})
+	page = n.want("GET", at, nil, http.StatusOK, "It has become an accord.", "/accords/"+m[1], "Proposed")
+	if strings.Contains(page, "Both sides agree.") {
+		t.Error("what has become an accord is drafted once more")
+	}
+	n.want("GET", "/accords/"+m[1], nil, http.StatusOK, "Answers the request", strings.TrimPrefix(at, "/asks/"))
+}
+
+// A text names a request that its two parties accepted, or none.
+func TestRequestAnswered(t *testing.T) {
+	w := mapped(t)
+	city := &partner{t: t, name: "city", id: w.own, node: w.Node}
+	nav, way := city.hosts("navika"), city.hosts("wayfare")
+	a, err := asks{w.Node}.Ask(t.Context(), nav.actor(), api.AskOrder{To: "city", AskTerms: counts()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused := func(why string, p, with *partner, request hansa.AccordID) {
+		t.Helper()
+		_, err := w.accords.DraftAccord(t.Context(), p.actor(), api.AccordDraft{Text: asJSON(t, terms(t, p, with)), Request: request})
+		if err == nil || !strings.HasPrefix(hansa.Public(err).Field, "/request") && hansa.Public(err).Field != "/text/request" {
+			t.Errorf("%s: %v", why, err)
+		}
+	}
+	refused("a request that is open", nav, city, a.ID)
+	if a, err = (asks{w.Node}).AnswerAsk(t.Context(), city.actor(), string(a.ID), accord.Accepted, api.AskAnswer{}); err != nil {
+		t.Fatal(err)
+	}
+	refused("a request with somebody else", nav, way, a.ID)
+	refused("a request of others", way, city, a.ID)
+	refused("no id", nav, city, "no-id")
+	d, err := w.accords.DraftAccord(t.Context(), nav.actor(), api.AccordDraft{Text: asJSON(t, terms(t, nav, city)), Request: a.ID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a = nav.hears(string(a.ID), 2); len(a.Accords) != 1 || a.Accords[0].ID != d.ID || a.Accords[0].State != hansa.AccordDraft {
+		t.Errorf("the request has come to %+v", a.Accords)
+	}
+	if a = city.hears(string(a.ID), 2); len(a.Accords) != 0 {
+		t.Errorf("the other side sees a draft: %+v", a.Accords)
+	}
+	text := &accord.Text{}
+	if err := json.Unmarshal(d.Text, text); err != nil {
+		t.Fatal(err)
+	}
+	text.Request = ""
+	if _, err := w.accords.ChangeDraft(t.Context(), nav.actor(), d.ID, api.AccordDraft{Text: asJSON(t, text)}); err != nil {
+		t.Fatal(err)
+	}
+	if a = nav.hears(string(a.ID), 2); len(a.Accords) != 0 {
+		t.Errorf("a draft that names the request no more: %+v", a.Accords)
+	}
 }

@@ -24,6 +24,17 @@ func (p askpages) Asks(ctx context.Context, by hansa.Actor) ([]room.Asked, error
 	return out, err
 }
 
+// waiting lists the requests that wait for an answer of by's party.
+func (v asks) waiting(ctx context.Context, by hansa.Actor) (out []room.Asking, err error) {
+	list, err := v.Asks(ctx, by)
+	for i := range list {
+		if a := &list[i]; a.Mine && len(out) < askingMax {
+			out = append(out, room.Asking{Process: string(a.ID), Other: a.OtherTitle, What: a.Terms.What, Ask: true, Late: a.Late, Answer: a.Due, Since: a.Since})
+		}
+	}
+	return out, err
+}
+
 // Asked implements [room.Asks].
 func (p askpages) Asked(ctx context.Context, by hansa.Actor, id string) (room.Asked, error) {
 	a, err := asks(p).Asked(ctx, by, id)
@@ -36,7 +47,11 @@ func (p askpages) Asked(ctx context.Context, by hansa.Actor, id string) (room.As
 }
 
 func (p askpages) row(by hansa.Actor, a *api.Asked) room.Asked {
-	return room.Asked{Asking: a.Asking, Me: asks(p).me(p.n.party(by.Party), &a.Asking), Other: a.Other, OtherTitle: a.OtherTitle, Mine: a.Mine, Late: a.Late, Stuck: a.Sent}
+	out := room.Asked{Asking: a.Asking, Me: asks(p).me(p.n.party(by.Party), &a.Asking), Other: a.Other, OtherTitle: a.OtherTitle, Mine: a.Mine, Late: a.Late, Stuck: a.Sent}
+	for _, x := range a.Accords {
+		out.Accords = append(out.Accords, room.AskedAccord(x))
+	}
+	return out
 }
 
 // AskMaking implements [room.Asks].

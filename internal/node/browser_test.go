@@ -219,10 +219,10 @@ func TestBrowserTwoClicks(t *testing.T) {
 
 // axePages are the pages that are looked at; every page of the room's that a person
 // opens must be here.
-func axePages(delivery, closure, feed string) []string {
+func axePages(delivery, closure, feed, draft string) []string {
 	return []string{
 		"/live", "/live?view=table", "/shift", "/alarms", "/closures", "/closures?ended", "/closures/" + closure, "/close", "/close?place=ooster", "/close?place=ooster&plan", "/deliveries", "/deliveries/" + delivery,
-		"/datasets", "/feeds", "/feeds/" + feed, "/feeds/add", "/parties", "/settings", "/settings/credentials", "/settings/users", "/settings/keys", "/settings/account", "/first", "/status", "/help", "/welcome", "/signin", "/enter?token=x", "/invitation?token=x",
+		"/datasets", "/feeds", "/feeds/" + feed, "/feeds/add", "/parties", "/invitations", "/invitations/new", "/invitations/new?accord=" + draft, "/settings", "/settings/credentials", "/settings/users", "/settings/keys", "/settings/account", "/first", "/status", "/help", "/welcome", "/signin", "/enter?token=x", "/invitation?token=x",
 	}
 }
 
@@ -311,7 +311,15 @@ func (h *harbour) filled() []string {
 	if err := json.Unmarshal([]byte(body), &list, json.MatchCaseInsensitiveNames(true)); err != nil || len(list.Deliveries) == 0 {
 		h.Fatalf("%s %v", body, err)
 	}
-	return axePages(list.Deliveries[0].ID, c.ID, "tunnels")
+	city, d := offerTo(h.T, h.town, "did:web:navco.example")
+	draft := city.drafts(d)
+	for _, o := range []api.InvitationOrder{
+		{For: "Navco Routing", Purpose: "Drivers should not meet a closed tunnel.", Gives: []api.Given{{Dataset: "closures", Purposes: []hansa.Purpose{"navigation"}}}},
+		{For: "Parkring", Purpose: "Fewer cars that look for a place.", Basis: "Delegated Regulation (EU) 2022/670, Art. 5", Accord: draft},
+	} {
+		invitedBy(h.T, h.town, o)
+	}
+	return axePages(list.Deliveries[0].ID, c.ID, "tunnels", string(draft))
 }
 
 // covers is an error for each page in the routes that is not looked at.

@@ -9,6 +9,7 @@ import (
 	"github.com/hansa-exchange/hansa/internal/base/outbound"
 	"github.com/hansa-exchange/hansa/internal/base/protocol"
 	"github.com/hansa-exchange/hansa/internal/base/words"
+	"github.com/hansa-exchange/hansa/internal/controlplane/accord"
 	"github.com/hansa-exchange/hansa/internal/controlplane/negotiation"
 	"github.com/hansa-exchange/hansa/internal/controlplane/transfer"
 	"github.com/hansa-exchange/hansa/internal/edge/room"
@@ -37,6 +38,11 @@ func (p dealpages) asking(ctx context.Context, by hansa.Actor) (out []room.Askin
 		}
 		return err
 	})
+	if err == nil && p.n.accords.mayAct(ctx, by, accord.Propose) == nil {
+		var asked []room.Asking
+		asked, err = asks(p).waiting(ctx, by)
+		out = append(out, asked...)
+	}
 	if err == nil {
 		var due []room.Asking
 		due, err = p.n.accords.reminders(ctx, by.Party)

@@ -39,7 +39,7 @@ func (n *Node) openDoors(ctx context.Context) error {
 		cfg.Drawing = *n.cfg.Drawing
 	}
 	if !n.cfg.OpenRoom {
-		cfg.Accounts, cfg.Invitations = accounts{n}, invites{n}
+		cfg.Accounts, cfg.Invitations, cfg.Inviting = accounts{n}, invites{n}, invitepages{n}
 	}
 	r, err := room.New(cfg)
 	if err != nil {

@@ -53,6 +53,9 @@ func Migrations() []hansa.Migration {
 		`DROP INDEX accord_standing`,
 		`CREATE INDEX accord_standing ON accord (effect, id, told, state, ends, own)`,
 		`CREATE INDEX accord_told ON accord (id, told, effect, own)`,
+	}}, {Room: "accord", Number: 5, Statements: []string{ // the request that its newest text answers
+		`CREATE TABLE accord_request (own TEXT NOT NULL, id TEXT NOT NULL, request TEXT NOT NULL, PRIMARY KEY (own, id))`,
+		`CREATE INDEX accord_request_of ON accord_request (own, request, id)`,
 	}}}
 }
 
@@ -93,7 +96,46 @@ func (Book) Put(tx hansa.Tx, own hansa.PartyID, s *State, t *Text) error {
 	if err != nil {
 		return fmt.Errorf("write the words of accord %s: %w", s.ID, err)
 	}
-	return putParties(tx, own, s, t)
+	return errors.Join(putParties(tx, own, s, t), putRequest(tx, own, t))
+}
+
+// putRequest makes an accord found by the request that t answers.
+func putRequest(tx hansa.Tx, own hansa.PartyID, t *Text) error {
+	var err error
+	if t.Request == "" {
+		_, err = tx.Exec(`DELETE FROM accord_request WHERE own = ? AND id = ?`, string(own), string(t.ID))
+	} else {
+		_, err = tx.Exec(`INSERT INTO accord_request (own, id, request) VALUES (?, ?, ?) ON CONFLICT (own, id) DO UPDATE SET request = excluded.request`, string(own), string(t.ID), string(t.Request))
+	}
+	if err != nil {
+		return fmt.Errorf("write which request accord %s answers: %w", t.ID, err)
+	}
+	return nil
+}
+
+// Answering lists the accords, at most limit, whose newest text names a request: those
+// that changed last first. Anybody can name one: see who is in them.
+func (Book) Answering(tx hansa.Tx, own hansa.PartyID, request hansa.AccordID, limit int) (out []Row, err error) {
+	rows, err := tx.Query(`SELECT a.id, a.changed, a.doc, a.sum FROM accord_request r JOIN accord a ON a.own = r.own AND a.id = r.id
+		WHERE r.own = ? AND r.request = ? ORDER BY a.changed DESC, a.id DESC LIMIT ?`, string(own), string(request), limit)
+	if err != nil {
+		return nil, fmt.Errorf("find what answers request %s: %w", request, err)
+	}
+	defer func() { _ = rows.Close() }() // rows.Err says what went wrong
+	for rows.Next() {
+		var id hansa.AccordID
+		var changed int64
+		var doc, sum []byte
+		if err := rows.Scan(&id, &changed, &doc, &sum); err != nil {
+			return nil, fmt.Errorf("find what answers request %s: %w", request, err)
+		}
+		r, err := rowOf(own, id, changed, doc, sum)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, r)
+	}
+	return out, rows.Err()
 }
 
 // putParties makes an accord found by who is in it, and by whose turn it is.

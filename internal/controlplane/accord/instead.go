@@ -44,7 +44,7 @@ func (t *Text) Instead(old, id hansa.PartyID, title string) *Text {
 // for it and for each of its flows. t is not changed.
 func (t *Text) Anew(fresh func() string) *Text {
 	out := *t
-	out.ID, out.Version, out.Supersedes = hansa.AccordID(fresh()), 1, ""
+	out.ID, out.Version, out.Supersedes, out.Request = hansa.AccordID(fresh()), 1, "", ""
 	now := map[hansa.FlowID]hansa.FlowID{}
 	out.Flows = slices.Clone(t.Flows)
 	for i := range out.Flows {

@@ -51,6 +51,9 @@ func anyText(t *rapid.T) *accord.Text {
 	if rapid.Bool().Draw(t, "withheld") {
 		x.Confidential = []accord.Withheld{{Part: "contacts", Rule: words(t)}}
 	}
+	if rapid.Bool().Draw(t, "asked for") {
+		x.Request = rapid.SampledFrom([]hansa.AccordID{theID, "0192f0c4-0000-7000-8000-000000000001"}).Draw(t, "request")
+	}
 	return x
 }
 

@@ -56,6 +56,8 @@ type Text struct {
 	Term          Term            `json:"term"`
 	// From says whose accord or template it was made from; differences are computed.
 	From *Origin `json:"from,omitempty"`
+	// Request is the request that it answers, by its id: both sides have it ([Asking]).
+	Request hansa.AccordID `json:"request,omitempty"`
 	// Confidential withholds parts from the public register, each with the stated rule.
 	Confidential []Withheld `json:"confidential,omitempty"`
 }

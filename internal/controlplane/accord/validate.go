@@ -108,6 +108,9 @@ func (t *Text) heading() error {
 	if o := t.From; o != nil && (o.Template == "" || len(o.Template) > TitleBytesMax || !isHash(o.Hash) || len(o.Party) > partyIDMax) {
 		return hansa.Fielded("/from", "where a text came from is said by a template's name and its SHA-256")
 	}
+	if t.Request != "" && !isUUID(string(t.Request)) {
+		return hansa.Fielded("/request", "the id of a request is a UUID in lower case, not %.60q", t.Request)
+	}
 	return cmp.Or(said("/law", t.Law, TitleBytesMax), said("/forum", t.Forum, TitleBytesMax))
 }
 

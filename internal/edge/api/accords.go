@@ -155,6 +155,8 @@ type AccordQuery struct {
 type AccordDraft struct {
 	Party string         `json:"party,omitempty"` // own, by name; the caller's when empty
 	Text  jsontext.Value `json:"text"`            // any form of a text; it is kept in its canonical one
+	// Request is the accepted request that it answers, by its id; the text's own when empty.
+	Request hansa.AccordID `json:"request,omitempty"`
 }
 
 // AccordAct is what a person of a party says of an accord. Each act needs its own part

@@ -46,6 +46,15 @@ type Asked struct {
 	OtherTitle string          `json:"otherTitle"`
 	Terms      *accord.Request `json:"terms"`          // on the table
 	Sent       string          `json:"sent,omitempty"` // why own's word has not arrived yet
+	// Accords are what it has come to: the accords of the two that name it, the newest first.
+	Accords []AskedAccord `json:"accords,omitempty"`
+}
+
+// AskedAccord is an accord that answers a request.
+type AskedAccord struct {
+	ID    hansa.AccordID    `json:"id"`
+	Title accord.Words      `json:"title"`
+	State hansa.AccordState `json:"state"`
 }
 
 // AsksBody lists requests, those that wait for own's answer first.

@@ -24,6 +24,7 @@ type accordPage struct {
 	State, Tone, Turn    string
 	Base                 string // SHA-256 of the version that is shown
 	Draft, Signing       bool
+	Invites              bool          // a party of the draft can be asked in by a link
 	Bound                bool          // the version that is shown is in force, or was
 	Other                *otherVersion // in force, while another is proposed
 	Ends, Review         string
@@ -232,6 +233,7 @@ func (p *accordPage) look(r *Room, x *AccordSheet, steps []AccordStep) {
 	p.Base, p.Hash, p.Model, p.ModelClass = hash, hash, words.Upper(p.Model), modelClass(t.Model)
 	p.State, p.Tone = accordState(s.State, s.End)
 	p.Draft, p.Bound = s.N == 0, inForce
+	p.Invites = p.Draft && r.cfg.Inviting != nil && slices.Contains(x.May, accord.Open)
 	p.Title = p.Name
 	if x.Force != nil {
 		p.Other = &otherVersion{Version: x.Force.Version, Hash: s.Force}

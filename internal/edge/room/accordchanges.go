@@ -55,7 +55,7 @@ type policyRow struct{ Kind, Sign, Text string }
 // partWords are the parts of a text.
 var partWords = map[string]string{
 	"title": words.Mark("Title"), "summary": words.Mark("Summary"), "model": words.Mark("Model"), "basis": words.Mark("Legal basis"), "parties": words.Mark("Party"), "flows": words.Mark("Flow"), "clauses": words.Mark("Clause"),
-	"consideration": words.Mark("Given in return"), "term": words.Mark("Duration"), "languages": words.Mark("Languages"), "pack": words.Mark("Legal rules as of"), "law": words.Mark("Law"), "forum": words.Mark("Forum"), "confidential": words.Mark("Withheld"),
+	"consideration": words.Mark("Given in return"), "term": words.Mark("Duration"), "languages": words.Mark("Languages"), "pack": words.Mark("Legal rules as of"), "law": words.Mark("Law"), "forum": words.Mark("Forum"), "confidential": words.Mark("Withheld"), "request": words.Mark("Request"),
 }
 
 var changeWords = map[accord.ChangeKind]string{

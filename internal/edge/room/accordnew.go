@@ -39,6 +39,7 @@ type newAccordPage struct {
 	From      string
 	Until     string
 	Titled    string
+	Request   string // that it answers
 }
 
 // templateRow is a model with when to choose it.
@@ -104,6 +105,7 @@ func (r *Room) newAccordSheet(w http.ResponseWriter, req *http.Request, by hansa
 	}
 	chosen := templateIn(t, lang)
 	p.Chosen, p.Pool, p.Own, p.Known, p.Titled = &chosen, t.Model == hansa.ModelPool, m.Own.Title, m.Parties, f.Get("title")
+	p.Request = f.Get("request")
 	p.parties(f)
 	p.data(&m, f)
 	p.questions(t, f, lang)
@@ -238,6 +240,7 @@ func (r *Room) newAccord(w http.ResponseWriter, req *http.Request, by hansa.Acto
 		if err != nil {
 			return "", err
 		}
+		text.Request = hansa.AccordID(o.get("request"))
 		return r.cfg.Accords.DraftAccord(req.Context(), by, text)
 	}()
 	return acted(w, req, err, "/accords/"+url.PathEscape(string(id)), "draft", func(err error) error { return r.newAccordSheet(w, req, by, req.PostForm, err) })

@@ -235,6 +235,7 @@ func (p *printPage) facts(x *AccordPrint) {
 	add(&p.Facts, words.Mark("Legal rules as of"), t.Pack.ID, true)
 	add(&p.Facts, words.Mark("Law"), t.Law, false)
 	add(&p.Facts, words.Mark("Forum"), t.Forum, false)
+	add(&p.Facts, words.Mark("Answers the request"), string(t.Request), true)
 	if b := t.Basis; b != nil {
 		add(&p.Facts, words.Mark("Legal basis"), b.Kind+", "+b.Reference, false)
 	}

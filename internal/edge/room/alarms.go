@@ -74,7 +74,7 @@ func alarms(say *words.Catalogue, items []item, l *Live) []alarm {
 		}
 	}
 	all = append(all, passed(say, past)...)
-	all = append(all, asking(say, l.Asking)...)
+	all = append(all, asking(say, l.Zone, l.Asking)...)
 	for _, key := range order {
 		a := byCause[key].alarm(say, l)
 		a.Key = key[0] + " " + strings.ReplaceAll(key[1], "\x00", " ")
@@ -113,7 +113,7 @@ func passed(say *words.Catalogue, past []*item) (out []alarm) {
 
 // asking makes alarms of what waits between nodes: requests a few each by themselves,
 // many in one; messages that do not arrive in one for each participant.
-func asking(say *words.Catalogue, list []Asking) (out []alarm) {
+func asking(say *words.Catalogue, zone *time.Location, list []Asking) (out []alarm) {
 	const alone = 2
 	var waits []*Asking
 	stuck := map[string][]*Asking{}
@@ -122,6 +122,10 @@ func asking(say *words.Catalogue, list []Asking) (out []alarm) {
 		x := &list[i]
 		if x.Due != "" {
 			out = append(out, due(say, x))
+			continue
+		}
+		if x.Late {
+			out = append(out, waiting(say, zone, x))
 			continue
 		}
 		if !x.Stuck {
@@ -141,13 +145,38 @@ func asking(say *words.Catalogue, list []Asking) (out []alarm) {
 		return append(out, alarm{Key: "requests", Level: "med", Word: say.Say("Medium"), Lead: say.Count(len(waits), "{1} request waits for a person.", "{1} requests wait for a person."), Text: say.Fill("The longest is from {1}.", waits[0].Other), Href: "/requests", since: waits[len(waits)-1].Since})
 	}
 	for _, x := range waits {
-		at := "/requests/"
-		if x.Data {
-			at = "/processes/"
-		}
-		out = append(out, alarm{Key: "request " + x.Process, Level: "med", Word: say.Say("Medium"), Lead: say.Fill("{1} waits for an answer.", x.Other), Text: say.Fill("It is about {1}.", x.What), Href: at + url.PathEscape(x.Process), since: x.Since})
+		out = append(out, waiting(say, zone, x))
 	}
 	return out
+}
+
+// opening is the beginning of what others wrote at length.
+func opening(s string) string {
+	const most = 120
+	if r := []rune(s); len(r) > most {
+		return strings.TrimSpace(string(r[:most])) + "…"
+	}
+	return s
+}
+
+// waiting is the alarm of a request that waits for an answer. One that the law wants
+// answered, and is late, is not like the others.
+func waiting(say *words.Catalogue, zone *time.Location, x *Asking) alarm {
+	a := alarm{Key: "request " + x.Process, Level: "med", Word: say.Say("Medium"), Lead: say.Fill("{1} waits for an answer.", x.Other), Text: say.Fill("It is about {1}.", x.What), Href: "/requests/" + url.PathEscape(x.Process), since: x.Since}
+	switch {
+	case x.Data:
+		a.Href = "/processes/" + url.PathEscape(x.Process)
+	case x.Ask:
+		a.Href, a.Text = "/asks/"+url.PathEscape(x.Process), sentence(opening(x.What))
+	}
+	if !x.Answer.IsZero() && !x.Late {
+		a.Text += " " + say.Fill("The answer is due by the end of {1}.", say.Date(x.Answer.Add(-time.Second), zone))
+	}
+	if x.Late {
+		a.Key, a.Level, a.Word, a.Lead = "late "+x.Process, "high", say.Say("High"), say.Fill("The answer to {1} is late.", x.Other)
+		a.Text += " " + say.Fill("The answer was due by the end of {1}.", say.Date(x.Answer.Add(-time.Second), zone))
+	}
+	return a
 }
 
 func (g *cause) alarm(say *words.Catalogue, l *Live) alarm {
@@ -217,7 +246,7 @@ func troubled(say *words.Catalogue, f *Feed, l *Live) (alarm, bool) {
 
 // sentence ends what others wrote with a full stop and begins it in upper case.
 func sentence(s string) string {
-	if s == "" || strings.HasSuffix(s, ".") || strings.HasSuffix(s, "!") || strings.HasSuffix(s, "?") {
+	if s == "" || strings.HasSuffix(s, ".") || strings.HasSuffix(s, "…") || strings.HasSuffix(s, "!") || strings.HasSuffix(s, "?") {
 		return words.Upper(s)
 	}
 	return words.Upper(s) + "."

@@ -37,6 +37,14 @@ type Asked struct {
 	Late       bool          `json:"late"` // the time that the law sets is over
 	May        bool          `json:"-"`    // this person may answer
 	Stuck      string        `json:"stuck,omitempty"`
+	Accords    []AskedAccord `json:"accords,omitempty"` // that answer it, the newest first
+}
+
+// AskedAccord is an accord that answers a request.
+type AskedAccord struct {
+	ID    hansa.AccordID    `json:"id"`
+	Title accord.Words      `json:"title"`
+	State hansa.AccordState `json:"state"`
 }
 
 // AskMaking is what a request can be made of.
@@ -70,6 +78,7 @@ type asksPage struct {
 	Stuck     string
 	Ends      string // why it has ended
 	Draft     string // where an accord is drafted of it
+	Accords   []askAccord
 	Countries []tickRow
 	Models    []tickRow
 	Rules     []tickRow
@@ -80,6 +89,9 @@ type askForm struct {
 	To, What, Dataset, Purposes, Use, From, Until, Model, Rule, Days, Country string
 	Offers                                                                    bool
 }
+
+// askAccord is an accord that answers a request.
+type askAccord struct{ ID, Name, NameLang, State, Tone string }
 
 // askStep is one thing that was said.
 type askStep struct{ When, Who, Did, Words, What string }
@@ -272,7 +284,13 @@ func (r *Room) askSheet(w http.ResponseWriter, req *http.Request, by hansa.Actor
 	p.choices(p.Form.Country)
 	p.Facts = p.askFacts(&a)
 	p.said(&a)
-	if a.State == accord.RequestAccepted {
+	for _, x := range a.Accords {
+		row := askAccord{ID: string(x.ID)}
+		row.Name, row.NameLang = worded(x.Title, p.Lang)
+		row.State, row.Tone = accordState(x.State, "")
+		p.Accords = append(p.Accords, row)
+	}
+	if a.State == accord.RequestAccepted && len(a.Accords) == 0 {
 		p.Draft = draftOf(&a)
 	}
 	p.Note = p.say.Say(map[string]string{
@@ -331,7 +349,7 @@ func (p *asksPage) said(a *Asked) {
 // draftOf is where an accord is drafted of an accepted request, with what is known of it.
 func draftOf(a *Asked) string {
 	t := a.Terms()
-	q := url.Values{"model": {string(t.Model)}, "with": {string(a.Other)}, "purposes": {joined(t.Purposes)}, "title": {cut(t.What, accord.TitleBytesMax)}}
+	q := url.Values{"request": {string(a.ID)}, "model": {string(t.Model)}, "with": {string(a.Other)}, "purposes": {joined(t.Purposes)}, "title": {cut(t.What, accord.TitleBytesMax)}}
 	if t.From != "" {
 		q.Set("from", t.From)
 	}

@@ -263,15 +263,7 @@ func (r *Room) welcome(w http.ResponseWriter, req *http.Request, p *invitePage, 
 			}
 		}
 	}
-	for _, s := range x.Steps {
-		row := stepRow{Step: say.Say(s.Step), Done: !s.Done.IsZero(), Free: s.Free}
-		if row.Done {
-			row.Says = say.Fill("done since {1} on {2}", words.Clock(s.Done, x.Zone), say.Day(s.Done, x.Zone))
-		} else {
-			row.Says = say.Fill("waits for {1}: {2}", s.Who, say.Say(s.How))
-		}
-		p.Steps = append(p.Steps, row)
-	}
+	p.Steps = onboarding(say, x.Steps, x.Zone)
 	return r.inviteSheet(w, req, "welcome", p, failure)
 }
 

@@ -50,6 +50,7 @@ type partiesPage struct {
 	shell
 	May         bool
 	Deals       bool // datasets have pages, and there is a catalogue
+	Invites     bool // organisations are asked in by pages
 	Datasets    []DatasetRow
 	Parties     []partyRow
 	Name, Label string
@@ -115,7 +116,7 @@ func (r *Room) partiesPage(w http.ResponseWriter, req *http.Request, by hansa.Ac
 }
 
 func (r *Room) partiesSheet(w http.ResponseWriter, req *http.Request, by hansa.Actor, failure error) error {
-	p := partiesPage{shell: r.shell(req, by, "Parties", "/parties"), May: by.May(hansa.RightManage)}
+	p := partiesPage{shell: r.shell(req, by, "Parties", "/parties"), May: by.May(hansa.RightManage), Invites: r.cfg.Inviting != nil}
 	p.Note = p.say.Say(map[string]string{"pause": "The flow is paused: nothing leaves by it.", "resume": "The flow is given again."}[req.URL.Query().Get("done")])
 	list, err := r.cfg.Keeper.Parties(req.Context(), by)
 	if err != nil {

@@ -29,6 +29,7 @@ type Config struct {
 	Authenticate func(*http.Request) (hansa.Actor, error)
 	Accounts     Accounts    // how people sign in; nil has no pages for it
 	Invitations  Invitations // how organisations come in; nil has no pages for it
+	Inviting     Inviting    // how a party asks organisations in; nil has no pages for it
 	Desk         Desk        // what controllers do; nil has no pages for it
 	Keeper       Keeper      // what a party keeps; nil has no pages for it
 	Deals        Deals       // what a party agrees with others; nil has no pages for it

@@ -98,6 +98,9 @@ func (r *Room) sheets() []sheetRoute {
 	if r.cfg.Asks != nil {
 		r.askRoutes(page, form)
 	}
+	if r.cfg.Inviting != nil {
+		r.invitingRoutes(page, form)
+	}
 	if r.cfg.Prints != nil {
 		page("/accords/{accord}/print", "see an accord as it is signed, for paper", r.printPage, hansa.RightRead)
 	}

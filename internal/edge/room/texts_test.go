@@ -12,6 +12,7 @@ import (
 
 	"github.com/hansa-exchange/hansa"
 	"github.com/hansa-exchange/hansa/internal/base/words"
+	"github.com/hansa-exchange/hansa/internal/controlplane/accord"
 	"github.com/hansa-exchange/hansa/internal/edge/room"
 )
 
@@ -122,6 +123,23 @@ func (*table) Drafts(context.Context, hansa.Actor) ([]room.Draft, error) {
 }
 func (*table) KeepDraft(context.Context, hansa.Actor, room.Draft) error { return nil }
 func (*table) DropDraft(context.Context, hansa.Actor, string) error     { return nil }
+func (*table) Invitations(context.Context, hansa.Actor) ([]room.Sent, error) {
+	out := []room.Sent{{ID: "7", For: "7", Gives: []string{"7", "8"}, State: "open", Made: now, Expires: now}, {ID: "8", For: "7", Accord: "7", State: "accepted", Made: now, Expires: now, Party: "7"}}
+	return append(out, room.Sent{ID: "9", For: "7", State: "revoked", Expires: now}, room.Sent{ID: "10", For: "7", State: "ended", Expires: now}), nil
+}
+
+func (*table) Coming(context.Context, hansa.Actor) ([]room.Coming, error) {
+	return []room.Coming{{Party: "7", Title: "7", Steps: []room.Onboard{{Step: "credential", Done: now}, {Step: "webhook", Who: "7", How: "fetch the live flow", Free: true}, {Step: "first record", Who: "7", How: "fetch the live flow"}}}, {Party: "8", Title: "8"}}, nil
+}
+
+func (*table) InviteMaking(context.Context, hansa.Actor) (room.InviteMaking, error) {
+	return room.InviteMaking{Datasets: []room.InviteData{{Name: "7", Title: "7"}}, Drafts: []room.InviteDraft{{ID: "7", Title: accord.Words{"en": "7"}, As: room.AccordParty{ID: "8", Title: "8"}}}}, nil
+}
+
+func (*table) Invite(context.Context, hansa.Actor, *room.InviteOrder) (string, time.Time, error) {
+	return "7", now, nil
+}
+func (*table) RevokeInvitation(context.Context, hansa.Actor, string) error { return nil }
 func (*table) Invited(*http.Request, string) (room.Invited, error) {
 	return room.Invited{By: "7", For: "7", Wants: "7", Purpose: "7", Basis: "7", Expires: now, Name: "7", Mine: "7", Hooks: true, As: "8", Terms: invitedTo(), Gives: []room.Gift{{Title: "7", Purposes: []string{"7"}, Formats: []string{"7"}, Limit: time.Minute}}}, nil
 }
@@ -222,7 +240,7 @@ func TestEveryPageTranslated(t *testing.T) {
 		}
 		live := figures(t, stories(t)[story])
 		r, err := room.New(room.Config{
-			Source: &canned{live: live, change: make(chan struct{})}, Keeper: &d.kept, Deals: &dealt{s: "7"}, Prints: printed{figuresOnly()}, Accords: &pact{s: "7"}, Asks: wished{s: "7"}, Shift: &d.kept, Desk: d, Alarms: d, Drafts: d, Invitations: d, Accounts: hosted{d}, Langs: []string{"xx"}, Catalogues: []*words.Catalogue{c}, Now: func() time.Time { return now },
+			Source: &canned{live: live, change: make(chan struct{})}, Keeper: &d.kept, Deals: &dealt{s: "7"}, Prints: printed{figuresOnly()}, Accords: &pact{s: "7"}, Asks: wished{s: "7"}, Shift: &d.kept, Desk: d, Alarms: d, Drafts: d, Invitations: d, Inviting: d, Accounts: hosted{d}, Langs: []string{"xx"}, Catalogues: []*words.Catalogue{c}, Now: func() time.Time { return now },
 			Authenticate: func(*http.Request) (hansa.Actor, error) {
 				return hansa.Actor{Party: "7", User: "7", Rights: []hansa.Right{hansa.RightAdmin, hansa.RightControl, hansa.RightManage, hansa.RightRead}}, nil
 			},
@@ -257,7 +275,7 @@ func TestEveryPageTranslated(t *testing.T) {
 		}
 		for path, form := range map[string]map[string][]string{
 			"/close": {"place": {"7"}, "when": {"planned"}}, "/alarms": {"alarm": {"7"}}, "/signin": {"name": {"7"}}, "/settings/account/password": {"password": {"a"}, "again": {"b"}}, "/settings/account/language": {"lang": {"qq"}},
-			"/feeds/add": {"minutes": {"x"}}, "/settings/credentials": {"days": {"x"}}, "/welcome/credential": {}, "/welcome/webhook": {}, "/feeds/7/burn": {}, "/requests/7/terminate": {}, "/requests/7/offer": {"purposes": {""}}, "/agreements/7/end": {}, "/transfers/t1/end": {}, "/requests/7/burn": {}, "/accords/7/burn": {}, "/accords/7/decline": {}, "/accords/7/sign": {}, "/accords/7/add-clause": {}, "/accords/7/change-term": {}, "/accords/new": {"model": {"partnership"}}, "/datasets/7/offers": {"purposes": {""}}, "/settings/peers": {"mode": {"token"}, "issue": {"1"}}, "/enter": {"password": {"1"}}, "/settings/users": {"name": {"7"}},
+			"/feeds/add": {"minutes": {"x"}}, "/settings/credentials": {"days": {"x"}}, "/welcome/credential": {}, "/invitations/new": {"for": {"7"}}, "/welcome/webhook": {}, "/feeds/7/burn": {}, "/requests/7/terminate": {}, "/requests/7/offer": {"purposes": {""}}, "/agreements/7/end": {}, "/transfers/t1/end": {}, "/requests/7/burn": {}, "/accords/7/burn": {}, "/accords/7/decline": {}, "/accords/7/sign": {}, "/accords/7/add-clause": {}, "/accords/7/change-term": {}, "/accords/new": {"model": {"partnership"}}, "/datasets/7/offers": {"purposes": {""}}, "/settings/peers": {"mode": {"token"}, "issue": {"1"}}, "/enter": {"password": {"1"}}, "/settings/users": {"name": {"7"}},
 		} {
 			own(t, story+" POST "+path, post(t, mux, path, form).Body.String())
 		}

@@ -50,13 +50,16 @@ type Live struct {
 // be answered, a message that does not arrive, or a day of an accord that is near.
 type Asking struct {
 	Process string
-	Other   string // as people know it
-	What    string // the dataset, or how the data goes
-	Says    string // what the person is asked, or why it does not arrive
-	Stuck   bool   // a message does not arrive
-	Data    bool   // it is a transfer
-	Due     string // a day of the accord Process is near: review, notice, trial, end or key
-	Day     string // that day, 2026-12-01
+	Other   string    // as people know it
+	What    string    // the dataset, or how the data goes
+	Says    string    // what the person is asked, or why it does not arrive
+	Stuck   bool      // a message does not arrive
+	Data    bool      // it is a transfer
+	Ask     bool      // it is a request for data, before there is an accord
+	Late    bool      // the time in which the law wants an answer is over
+	Answer  time.Time // the first moment at which an answer is too late; zero is none
+	Due     string    // a day of the accord Process is near: review, notice, trial, end or key
+	Day     string    // that day, 2026-12-01
 	Since   time.Time
 }
 
