@@ -25,7 +25,9 @@ const (
 	accordEntryMax     = 3 << 20 // of an entry
 	accordAnswerMax    = 64 << 10
 	accordsMax         = 20_000                 // copies of one party
-	accordEntriesMax   = 10_000                 // of one accord
+	accordEntriesMax   = 10_000                 // of one accord, but for what stops or ends it
+	accordTalkMax      = 2_000                  // of them of one party
+	accordLastMax      = 200                    // of one party beyond them
 	contactsWaitMax    = 100                    // accords that wait for one party's yes
 	contactsHostMax    = 10                     // of these, of one host
 	contactEntriesMax  = 50                     // entries of one such

@@ -20,7 +20,7 @@ var talking = []accord.Kind{accord.Comment, accord.Propose, accord.AcceptClause,
 // accordActs are the acts of people; the others are the keeper's node's own.
 var accordActs = []accord.Kind{
 	accord.Open, accord.Propose, accord.Comment, accord.AcceptClause, accord.RejectClause, accord.Decline, accord.Sign, accord.Withdraw, accord.Serve, accord.Object, accord.Suspend, accord.Resume, accord.End,
-	accord.Erased, accord.Join, accord.Leave, accord.ConfirmMeasures, accord.HandOver,
+	accord.Erased, accord.Join, accord.Leave, accord.ConfirmMeasures, accord.HandOver, accord.Acknowledge,
 }
 
 // mayAct is an error unless by may do an act for its party: a person by its roles, a
@@ -33,7 +33,7 @@ func (x *accords) mayAct(ctx context.Context, by hansa.Actor, kind accord.Kind) 
 	switch {
 	case slices.Contains(talking, kind):
 		roles = append(roles, hansa.RoleCounsel, hansa.RoleSteward, hansa.RoleOperator, hansa.RoleAdministrator)
-	case !slices.Contains(binding, kind):
+	case !slices.Contains(binding, kind) && kind != accord.Acknowledge: // from then on data leave
 		roles = append(roles, hansa.RoleSteward, hansa.RoleOperator, hansa.RoleAdministrator)
 	}
 	if by.User != "" {
@@ -148,7 +148,15 @@ func (x *accords) message(y *saying) (*accord.Message, error) {
 			return nil, err
 		}
 		b.Notice, b.Words = a.Notice, a.Words
+	case accord.Acknowledge:
+		if err := signable(y.t.holds()); err != nil { // what was served to it
+			return nil, err
+		}
+		b.Words = a.Words
 	case accord.Serve, accord.Object:
+		if k := y.own.Kind; y.kind == accord.Serve && k != hansa.City && k != hansa.PublicBody {
+			return nil, hansa.Errorf(hansa.Denied, "a duty is served by a public body: %s is none here", y.own.Title).With(hansa.CodeForbidden).WithHint("choose another model, which binds by signatures")
+		}
 		b.Service, b.Words = a.Service, a.Words
 	case accord.Erased:
 		b.Erasure, b.Words = a.Erasure, a.Words
@@ -215,7 +223,7 @@ func (x *accords) bind(ctx context.Context, y *saying, m *accord.Message) error 
 	if m.Base != y.s.Proposed {
 		text = y.t.force
 	}
-	if y.kind == accord.Sign {
+	if y.kind == accord.Sign || y.kind == accord.Serve {
 		if err := signable(text); err != nil {
 			return err
 		}

@@ -54,6 +54,14 @@ func (x *accords) enter(tx hansa.Tx, w *work, k numberer, s *accord.State, h *he
 	if err != nil {
 		return nil, err
 	}
+	if err := x.fills(tx, k.own, s, h.m); err != nil {
+		return nil, err
+	}
+	if h.m.Kind == accord.Serve { // there is no other's signature, at which it would be checked
+		if err := signable(before.proposed); err != nil {
+			return nil, err
+		}
+	}
 	next, err := x.step(tx, w, k.own, s, before, e, h)
 	if err != nil {
 		return nil, err
@@ -115,8 +123,8 @@ func effectOf(t *accord.Text, now time.Time) (time.Time, error) {
 
 // step takes an entry into own's copy, with what it does.
 func (x *accords) step(tx hansa.Tx, w *work, own hansa.PartyID, s *accord.State, t basis, e *accord.Entry, h *heard) (*accord.State, error) {
-	if e.N > accordEntriesMax {
-		return nil, hansa.Errorf(hansa.Conflict, "an accord has at most %d entries", accordEntriesMax).WithHint("open a new one from its text: hansa accords new --from " + string(h.m.Accord))
+	if e.N > accordEntriesMax+accordLastMax*accord.PartiesMax+accordLastMax*accord.MembersMax {
+		return nil, hansa.Errorf(hansa.Conflict, "an accord has no entry %d", e.N)
 	}
 	next, effects, err := s.Step(e, h.m, h.text)
 	if e := hansa.Public(err); e != nil && e.Field == "/base" {
@@ -136,6 +144,28 @@ func (x *accords) step(tx hansa.Tx, w *work, own hansa.PartyID, s *accord.State,
 	}
 	w.moved = append(w.moved, string(next.ID))
 	return &next, x.effect(tx, w, own, &next, effects)
+}
+
+// closing is what can be said of an accord that is full: what stops or ends something.
+var closing = []accord.Kind{accord.EnterIntoForce, accord.Suspend, accord.Resume, accord.End, accord.Leave, accord.Erased, accord.Object}
+
+// fills is an error when a party has said as much of an accord as it may. What one says
+// keeps no other from stopping its giving, or from ending it.
+func (x *accords) fills(tx hansa.Tx, own hansa.PartyID, s *accord.State, m *accord.Message) error {
+	after, most := int64(0), accordTalkMax
+	if slices.Contains(closing, m.Kind) {
+		if s.N < accordEntriesMax {
+			return nil
+		}
+		after, most = accordEntriesMax, accordLastMax
+	} else if s.N >= accordEntriesMax {
+		return hansa.Errorf(hansa.Conflict, "an accord has at most %d entries: from now on it can be suspended, resumed and ended", accordEntriesMax).WithHint("open another with its text: hansa accords show " + string(s.ID) + " --text > FILE, and hansa accords new FILE")
+	}
+	n, err := x.book.Said(tx, own, s.ID, m.From, after)
+	if err == nil && n >= most {
+		err = hansa.Errorf(hansa.Busy, "%.100s has said %d things of this accord, as many as one party may", m.From, n).With(hansa.CodeOverloaded)
+	}
+	return err
 }
 
 // keep stores own's copy as an entry left it.

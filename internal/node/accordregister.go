@@ -21,9 +21,12 @@ func (p accordpages) standing(own hansa.PartyID, after hansa.AccordID, limit int
 	return accord.Standing{Owns: owns, Now: p.n.clock(), After: after, Limit: limit, Binds: p.binds}
 }
 
-// binds reports whether an accord binds a party of this node still, by any of its names.
+// binds reports whether an accord binds a party of this node still, by any of its names,
+// and the party has said yes to it: what another says to have served it is not published
+// in its name.
 func (p accordpages) binds(own hansa.PartyID, s *accord.State) bool {
-	return s.Binds(p.n.accordNames(p.n.party(own))...)
+	names := p.n.accordNames(p.n.party(own))
+	return s.Binds(names...) && slices.ContainsFunc(names, s.Consents)
 }
 
 // hostedParties are the parties of this node, by id.

@@ -164,7 +164,7 @@ func (x *accords) detail(tx hansa.Tx, own, me hansa.PartyID, s *accord.State, t 
 	if err != nil {
 		return err
 	}
-	out.Service, out.Objection, out.Until = s.Service, s.Objection, s.Until
+	out.Service, out.Objection, out.Acknowledged, out.Until = s.Service, s.Objection, s.Acknowledged, s.Until
 	if s.Early && t.force != nil {
 		out.Early = &api.AccordEarly{Notice: t.force.Term.Notice}
 		out.Early.Clause, out.Early.Allowed = t.force.Early()

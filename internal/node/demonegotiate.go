@@ -161,9 +161,15 @@ func (t *demoTable) sign(ctx context.Context) error {
 	return nil
 }
 
-// serves has the authority serve its act: who bears the duty signs nothing.
+// serves has the authority serve its act: who bears the duty signs nothing, and lets its data go.
 func (t *demoTable) serves(ctx context.Context) error {
-	return t.says(ctx, t.in[0], accord.Serve, api.AccordAct{Service: &accord.Service{How: "portal", Reference: t.at.Basis.Reference, On: t.d.node.wall().UTC().Truncate(time.Second)}})
+	err := t.says(ctx, t.in[0], accord.Serve, api.AccordAct{Service: &accord.Service{How: "portal", Reference: t.at.Basis.Reference, On: t.d.node.wall().UTC().Truncate(time.Second)}})
+	for _, name := range t.in[1:] { // they know who it is
+		if err == nil {
+			err = t.says(ctx, name, accord.Acknowledge, api.AccordAct{Words: "the permit is ours"})
+		}
+	}
+	return err
 }
 
 // propose proposes the present text with other values in clauses.

@@ -83,6 +83,15 @@ func (Book) AddEntry(tx hansa.Tx, own hansa.PartyID, id hansa.AccordID, e *Entry
 	return nil
 }
 
+// Said counts the entries after a number that came of a party.
+func (Book) Said(tx hansa.Tx, own hansa.PartyID, id hansa.AccordID, by hansa.PartyID, after int64) (n int, err error) {
+	err = tx.QueryRow(`SELECT COUNT(*) FROM accord_entry WHERE own = ? AND id = ? AND n > ? AND sender = ?`, string(own), string(id), after, string(by)).Scan(&n)
+	if err != nil {
+		err = fmt.Errorf("count what was said of accord %s: %w", id, err)
+	}
+	return n, err
+}
+
 // Entries returns own's entries after a number, in order, at most limit; 0 and more
 // than [ListMax] is [ListMax].
 func (Book) Entries(tx hansa.Tx, own hansa.PartyID, id hansa.AccordID, after int64, limit int) ([]Entry, error) {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/go-json-experiment/json"
 
@@ -36,6 +37,7 @@ var rules = map[Kind]rule{
 	Withdraw:        {may: []string{"words"}},
 	Serve:           {needs: []string{"signature", "service"}, may: []string{"words"}},
 	Object:          {needs: []string{"service"}, may: []string{"words"}},
+	Acknowledge:     {may: []string{"words"}},
 	EnterIntoForce:  {needs: []string{"effect"}, may: []string{"signatures"}},
 	Suspend:         {may: []string{"flow", "words"}},
 	Resume:          {may: []string{"flow", "words"}},
@@ -52,7 +54,7 @@ var rules = map[Kind]rule{
 
 // Kinds lists what a message may say, in the order of an accord's life.
 func Kinds() []Kind {
-	return []Kind{Open, Propose, Comment, AcceptClause, RejectClause, Decline, Sign, Withdraw, Serve, Object, EnterIntoForce, Suspend, Resume, End, Erased, Join, Leave, ConfirmMeasures, HandOver, Told}
+	return []Kind{Open, Propose, Comment, AcceptClause, RejectClause, Decline, Sign, Withdraw, Serve, Object, Acknowledge, EnterIntoForce, Suspend, Resume, End, Erased, Join, Leave, ConfirmMeasures, HandOver, Told}
 }
 
 // Encode returns m in canonical form (RFC 8785). What [ReadMessage] would refuse is an
@@ -229,6 +231,14 @@ func (e *Erasure) sound() error {
 		return hansa.Fielded("/body/erasure", "a certificate counts from 0, and names its clause by its number in the text")
 	case len(e.Flows) > FlowsMax || len(e.Onward) > FlowsMax || len(e.Backups) > TitleBytesMax:
 		return hansa.Fielded("/body/erasure", "a certificate names at most %d flows and %d receivers", FlowsMax, FlowsMax)
+	}
+	if e.Backups != "" {
+		if _, err := time.Parse(time.DateOnly, e.Backups); err != nil {
+			return noDay("/body/erasure/backups", e.Backups)
+		}
+		if e.Backups < e.On.AddDate(0, 0, -1).UTC().Format(time.DateOnly) { // a day of whatever zone
+			return hansa.Fielded("/body/erasure/backups", "backups hold the data until a day that is not before it was done")
+		}
 	}
 	for i, s := range e.Onward {
 		if err := said("/body/erasure/onward/"+strconv.Itoa(i), s, TitleBytesMax); err != nil {

@@ -42,7 +42,7 @@ func (s *State) allows(by hansa.PartyID, kind Kind, at time.Time) error {
 	switch kind {
 	case Propose, AcceptClause, RejectClause, Decline, Sign, Withdraw, Serve, EnterIntoForce:
 		return s.allowsProposed(by, kind)
-	case Suspend, Resume, End, Leave, ConfirmMeasures, Object:
+	case Suspend, Resume, End, Leave, ConfirmMeasures, Object, Acknowledge:
 		return s.allowsInForce(by, kind)
 	case Open, Join, Erased, Comment, HandOver, Told, Asks, Answers:
 	}
@@ -109,7 +109,13 @@ func (s *State) allowsInForce(by hansa.PartyID, kind Kind) error {
 		return refused("%s gives nothing under this accord that it could stop", by)
 	case kind == Resume && !slices.ContainsFunc(s.Suspended, func(x Suspension) bool { return x.Party == by }):
 		return refused("nothing that %s gives stands still", by)
-	case kind == End && pool && by != s.Opener:
+	case kind == End && s.Bound.Served != "" && by != s.Bound.Served:
+		return refused("%s served this duty: only it ends it", s.Bound.Served).WithHint("object to it, or suspend what you give")
+	case kind == Acknowledge && s.Bound.Served == "":
+		return refused("this accord binds by its signatures: nothing was served")
+	case kind == Acknowledge && s.Consents(by):
+		return refused("%s has said yes to this version already", by)
+	case kind == End && pool && by != s.Opener && (by != s.Keeper || s.bound(s.Opener)):
 		return refused("a pool goes on without a member").WithHint("leave it: that ends your own flows and no other's")
 	case kind == Leave && !pool:
 		return refused("only a pool is left by one alone").WithHint("end the accord")

@@ -26,6 +26,7 @@ const (
 	Withdraw        Kind = "withdraw"         // the opener takes it back before it is in force
 	Serve           Kind = "serve"            // the authority's act and its notice, in the model clause
 	Object          Kind = "object"           // to what was served
+	Acknowledge     Kind = "acknowledge"      // who served is known to the sender as the authority: its own giving starts
 	EnterIntoForce  Kind = "enter-into-force" // by the keeper, with all signatures
 	Suspend         Kind = "suspend"          // the sender's own giving stops
 	Resume          Kind = "resume"

@@ -1,6 +1,7 @@
 package accord
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -41,7 +42,7 @@ func (w *step) open() error {
 // propose puts a version in the place of that proposed.
 func (s *State) propose(o Outline, hash string, by hansa.PartyID) {
 	s.Proposed, s.Version, s.Asked, s.Proposer = hash, o.Version, o, by
-	s.Signatures, s.Verdicts, s.Declined = nil, nil, nil
+	s.Signatures, s.Verdicts, s.Declined, s.Notice = nil, nil, nil, nil
 	if s.Force == "" {
 		s.Service, s.Objection = nil, nil
 	}
@@ -60,6 +61,8 @@ func (w *step) propose() error {
 		return hansa.Fielded("/body/text/parties", "%s, which opened the accord, is a party of each version", w.Opener)
 	case !slices.Contains(o.Parties, w.Keeper) && !w.member(w.Keeper):
 		return hansa.Fielded("/body/text/parties", "%s keeps the accord, and is a party of each version", w.Keeper).WithHint("hand the keeping over first")
+	case o.Served != "" && o.Served != cmp.Or(w.Bound.Served, w.Asked.Served):
+		return hansa.Fielded("/body/text/basis", "what is under way becomes no duty to %.100s", o.Served).WithHint("open another accord for it")
 	case w.Force != "" && w.Bound.Model != o.Model:
 		return hansa.Fielded("/body/text/model", "an accord in force keeps its model, %s", w.Bound.Model).WithHint("end this one, and open another")
 	case w.Force != "":
@@ -110,7 +113,7 @@ func (w *step) verdict() error {
 
 func (w *step) decline() error {
 	w.Declined = append(w.Declined, w.m.From)
-	w.Signatures = nil
+	w.Signatures, w.Notice = nil, nil
 	if w.Force == "" {
 		w.Service = nil
 		w.to(hansa.AccordProposed, w.e.At)
@@ -130,7 +133,7 @@ func (w *step) over(why hansa.AccordEnd) {
 
 func (w *step) withdraw() error {
 	if w.Force != "" {
-		w.Declined, w.Signatures = append(w.Declined, w.m.From), nil
+		w.Declined, w.Signatures, w.Notice = append(w.Declined, w.m.From), nil, nil
 		return nil
 	}
 	w.Signatures = nil
@@ -175,8 +178,17 @@ func (w *step) serve() error {
 		return err
 	}
 	served := *w.m.Body.Service
-	w.Service, w.Objection = &served, nil
+	if w.Notice = &served; w.Force == "" {
+		w.Service, w.Objection = w.Notice, nil
+	}
 	w.signed()
+	return nil
+}
+
+// acknowledge starts what the sender owes: it knows who served it as the authority.
+func (w *step) acknowledge() error {
+	w.Acknowledged = append(w.Acknowledged, w.m.From)
+	w.effects = append(w.effects, Go{Party: w.m.From})
 	return nil
 }
 
@@ -202,8 +214,14 @@ func (w *step) enter() error {
 	case w.Force != "" && w.m.Body.Effect.After(w.e.At.Add(hansa.SkewMax)):
 		return hansa.Fielded("/body/effect", "a version that takes the place of one in force holds at once")
 	}
-	was := w.Bound.Flows
+	was, first := w.Bound.Flows, w.Force == ""
 	w.Force, w.Bound, w.InForce, w.Effect = w.Proposed, w.Asked, slices.Clone(w.Signatures), w.m.Body.Effect
+	if w.Bound.Served == "" {
+		w.Service, w.Objection = nil, nil
+	} else if !first {
+		w.Service, w.Objection = w.Notice, nil
+	}
+	w.Acknowledged = nil
 	w.Confirmed = slices.DeleteFunc(w.Confirmed, func(c Confirmation) bool { // measures for other fields are no measures for these
 		same := func(l Line) bool { return l.ID == c.Flow }
 		i, k := slices.IndexFunc(was, same), slices.IndexFunc(w.Bound.Flows, same)
@@ -316,8 +334,43 @@ func (w *step) erased() error {
 	if x.Rule != w.Bound.Exit {
 		return hansa.Fielded("/body/erasure/rule", "the exit rule of this accord is %s, not %s", w.Bound.Exit, x.Rule)
 	}
+	if err := w.dated(x); err != nil {
+		return err
+	}
 	w.Erasures = append(w.Erasures, ErasedBy{By: w.m.From, Entry: w.e.N, Erasure: *x})
 	w.certified(w.m.From)
+	return nil
+}
+
+// dated is an error when a certificate says what cannot be: that it was done after it was
+// said, or before anything was over, or of data that its sender does not receive.
+func (w *step) dated(x *Erasure) error {
+	var over time.Time // the first of what is
+	if now := w.At(w.e.At); now.State == hansa.AccordEnded {
+		over = now.Since
+	}
+	for i := range w.Members {
+		if l := w.Members[i].Left; !l.IsZero() && (over.IsZero() || l.Before(over)) {
+			over = l
+		}
+	}
+	switch {
+	case x.On.After(w.e.At.Add(hansa.SkewMax)):
+		return hansa.Fielded("/body/erasure/on", "it is certified once it is done: %s has not come yet", x.On.UTC().Format(time.RFC3339))
+	case x.On.Before(over.Truncate(time.Second).Add(-hansa.SkewMax)):
+		return hansa.Fielded("/body/erasure/on", "nothing was over on %s: the first was at %s", x.On.UTC().Format(time.RFC3339), over.UTC().Format(time.RFC3339))
+	}
+	for _, id := range x.Flows {
+		other := slices.ContainsFunc(w.Bound.Flows, func(l Line) bool {
+			return l.ID == id && (l.From == w.m.From || l.To != w.m.From && l.To != Members)
+		})
+		for i := range w.Members {
+			other = other || w.Members[i].Party.ID == w.m.From && slices.ContainsFunc(w.Members[i].Gives, func(f Flow) bool { return f.ID == id })
+		}
+		if other {
+			return hansa.Fielded("/body/erasure/flows", "%s receives no flow %s under this accord", w.m.From, id)
+		}
+	}
 	return nil
 }
 

@@ -75,7 +75,7 @@ func (w *world) message(from hansa.PartyID, kind accord.Kind, body accord.Body) 
 	switch {
 	case kind == accord.Open:
 		m.Base, m.To = "", from
-	case s.Force != "" && slices.Contains([]accord.Kind{accord.Suspend, accord.Resume, accord.End, accord.Erased, accord.Join, accord.Leave, accord.ConfirmMeasures, accord.HandOver}, kind):
+	case s.Force != "" && slices.Contains([]accord.Kind{accord.Suspend, accord.Resume, accord.End, accord.Erased, accord.Join, accord.Leave, accord.ConfirmMeasures, accord.HandOver, accord.Acknowledge}, kind):
 		m.Base = s.Force
 	}
 	if slices.Contains([]accord.Kind{accord.Sign, accord.Serve, accord.End, accord.Join, accord.Leave, accord.HandOver}, kind) {
@@ -140,6 +140,12 @@ func (w *world) sound(was, s *accord.State, x taken, effects []accord.Effect) {
 	}
 	served := s.Bound.Served != ""
 	if s.Force != was.Force {
+		if served && was.Notice == nil {
+			fail("it is in force, and this version was not served")
+		}
+		if was.Force != "" && served != (was.Bound.Served != "") && served || was.Force != "" && served && s.Bound.Served != was.Bound.Served {
+			fail("it has become a duty to %s", s.Bound.Served)
+		}
 		for _, id := range slices.Concat(was.Bound.Parties, s.Bound.Parties) {
 			out := slices.ContainsFunc(s.Members, func(m accord.Member) bool { return m.Party.ID == id && !m.Left.IsZero() })
 			if !served && !out && !slices.ContainsFunc(s.InForce, func(g accord.Signature) bool { return g.Party == id && g.Hash == s.Force }) {

@@ -33,8 +33,10 @@ type State struct {
 	Suspended       []Suspension
 	Members         []Member // of a pool, beyond those of the text; and parties of the text that left
 	Confirmed       []Confirmation
-	Service         *Service
-	Objection       *Service
+	Service         *Service        // of the version in force, or of what is to be the first
+	Objection       *Service        // to that
+	Notice          *Service        // of Proposed
+	Acknowledged    []hansa.PartyID // who knows the authority of the version in force as such
 	Until           string // the last day, once an end was announced
 	Erasures        []ErasedBy
 

@@ -141,7 +141,7 @@ type step struct {
 
 var moves = map[Kind]func(*step) error{
 	Open: (*step).open, Propose: (*step).propose, Comment: (*step).comment, AcceptClause: (*step).verdict, RejectClause: (*step).verdict,
-	Decline: (*step).decline, Sign: (*step).sign, Withdraw: (*step).withdraw, Serve: (*step).serve, Object: (*step).object,
+	Decline: (*step).decline, Sign: (*step).sign, Withdraw: (*step).withdraw, Serve: (*step).serve, Object: (*step).object, Acknowledge: (*step).acknowledge,
 	EnterIntoForce: (*step).enter, Suspend: (*step).suspend, Resume: (*step).resume, End: (*step).end, Erased: (*step).erased,
 	Join: (*step).join, Leave: (*step).leave, ConfirmMeasures: (*step).confirm, HandOver: (*step).handOver,
 }
@@ -167,7 +167,7 @@ func (s *State) stands(m *Message) error {
 	switch {
 	case m.Kind == Open || m.Base == s.Force && (m.Kind == HandOver || m.Kind == Comment):
 		return nil
-	case s.Force != "" && slices.Contains([]Kind{Suspend, Resume, End, Erased, Join, Leave, ConfirmMeasures, Object}, m.Kind):
+	case s.Force != "" && slices.Contains([]Kind{Suspend, Resume, End, Erased, Join, Leave, ConfirmMeasures, Object, Acknowledge}, m.Kind):
 		want = s.Force
 	}
 	if m.Base != want {
@@ -179,6 +179,7 @@ func (s *State) stands(m *Message) error {
 // clone returns a copy of s that shares nothing that a step changes.
 func (s *State) clone() State {
 	n := *s
+	n.Acknowledged = slices.Clone(s.Acknowledged)
 	n.Turn, n.Signatures, n.InForce, n.Verdicts = slices.Clone(s.Turn), slices.Clone(s.Signatures), slices.Clone(s.InForce), slices.Clone(s.Verdicts)
 	n.Suspended, n.Members, n.Confirmed, n.Erasures, n.Declined = slices.Clone(s.Suspended), slices.Clone(s.Members), slices.Clone(s.Confirmed), slices.Clone(s.Erasures), slices.Clone(s.Declined)
 	return n
@@ -206,7 +207,7 @@ func (s *State) Missing() (out []hansa.PartyID) {
 		}
 	}
 	if s.Asked.Served != "" {
-		if s.Service != nil {
+		if s.Notice != nil {
 			return nil
 		}
 		need = []hansa.PartyID{s.Asked.Served}
@@ -252,6 +253,14 @@ func (s *State) In(id hansa.PartyID) bool {
 // bound reports whether id is a party or a member of what is in force.
 func (s *State) bound(id hansa.PartyID) bool {
 	return s.member(id) || !s.left(id) && slices.Contains(s.Bound.Parties, id)
+}
+
+// Consents reports whether id has itself said yes to what is in force: by its signature,
+// by serving it, or by knowing who served it as the authority. A duty binds without; but
+// nothing of id's leaves before, for anybody can say that they are an authority.
+func (s *State) Consents(id hansa.PartyID) bool {
+	return s.Bound.Served == "" || id == s.Bound.Served || s.member(id) || slices.Contains(s.Acknowledged, id) ||
+		slices.ContainsFunc(s.InForce, func(g Signature) bool { return g.Party == id })
 }
 
 // Binds reports whether one of names is a party or a member of what is in force.

@@ -60,6 +60,13 @@ func (w *world) inForce() *accord.State {
 	return &w.copies[w.ids[0]].state
 }
 
+// changed is the next version, with a change.
+func (w *world) changed(by hansa.PartyID, change func(x *accord.Text)) []byte {
+	x := *w.version(w.copies[by])
+	change(&x)
+	return w.keep(&x)
+}
+
 // TestLife: proposed, changed, signed, in force, suspended, resumed, ended, erased; and
 // what may not be on the way.
 func TestLife(t *testing.T) {
@@ -110,6 +117,16 @@ func TestLife(t *testing.T) {
 	}
 	w.refused(city, accord.Comment, accord.Body{Words: "pity"}, "has ended")
 	w.refused(company, accord.Erased, accord.Body{Erasure: &accord.Erasure{Rule: "keep", On: w.now}}, "exit rule")
+	for _, c := range []struct {
+		e    accord.Erasure
+		says string
+	}{
+		{accord.Erasure{Rule: "erase", On: w.now.AddDate(0, 0, 1)}, "has not come yet"},
+		{accord.Erasure{Rule: "erase", On: w.now.AddDate(-1, 0, 0)}, "nothing was over"},
+		{accord.Erasure{Rule: "erase", On: w.now, Flows: []hansa.FlowID{flowID(2)}}, "receives no flow"},
+	} {
+		w.refused(company, accord.Erased, accord.Body{Erasure: &c.e}, c.says)
+	}
 	w.must(company, accord.Erased, accord.Body{Erasure: &accord.Erasure{Rule: "erase", On: w.now, Flows: []hansa.FlowID{flowID(1)}}})
 	w.is(hansa.AccordEnded)
 }
@@ -258,6 +275,23 @@ func TestPoolLives(t *testing.T) {
 	w.is(hansa.AccordInForce)
 }
 
+// TestPoolEnds: who keeps a pool ends it once its opener has left, so that nobody is kept
+// in it for ever.
+func TestPoolEnds(t *testing.T) {
+	w := opened(t, partnership(t, hansa.ModelPool, city, company, third), city, company, third)
+	w.inForce()
+	today := accord.Body{Notice: w.now.Format(time.DateOnly)}
+	w.must(city, accord.HandOver, accord.Body{Keeper: company})
+	w.must(company, accord.HandOver, accord.Body{Keeper: company})
+	w.refused(company, accord.End, today, "goes on without a member")
+	w.must(city, accord.Leave, accord.Body{})
+	w.refused(third, accord.End, today, "goes on without a member")
+	w.must(third, accord.Leave, accord.Body{})
+	w.refused(company, accord.Leave, accord.Body{}, "keeps the pool")
+	w.must(company, accord.End, today)
+	w.is(hansa.AccordEnded)
+}
+
 // TestServed: a duty binds by its authority's service, without any other signature; an
 // objection stops the objector's own giving where it has that effect.
 func TestServed(t *testing.T) {
@@ -277,6 +311,44 @@ func TestServed(t *testing.T) {
 	w.is(hansa.AccordInForce)
 	w.must(company, accord.Object, accord.Body{Service: &accord.Service{How: "portal", On: w.now, Suspends: true}})
 	w.is(hansa.AccordSuspended)
+
+	// It binds the company; what it gives waits until it knows the authority as such.
+	if !s.Binds(company) || s.Consents(company) || !s.Consents(city) {
+		t.Errorf("served: binds %v, consents %v and %v", s.Binds(company), s.Consents(company), s.Consents(city))
+	}
+	w.refused(city, accord.Acknowledge, accord.Body{}, "has said yes")
+	w.must(company, accord.Acknowledge, accord.Body{Words: "permit 12"})
+	w.refused(company, accord.Acknowledge, accord.Body{}, "has said yes")
+	if !s.Consents(company) {
+		t.Error("the company acknowledged it")
+	}
+
+	// Another version is no more in force than the first: it is served itself.
+	force := s.Force
+	w.must(company, accord.Propose, accord.Body{Text: w.changed(company, func(x *accord.Text) { x.Clauses = x.Clauses[:len(x.Clauses)-1] })})
+	if w.is(hansa.AccordSuspended); s.Force != force || !slices.Equal(s.Turn, []hansa.PartyID{city}) {
+		t.Errorf("the bearer's own version is in force, or the turn is that of %v", s.Turn)
+	}
+	w.refused(company, accord.Serve, accord.Body{Service: &accord.Service{How: "post", On: w.now}}, "only the authority")
+	w.refused(company, accord.End, accord.Body{Notice: w.now.Format(time.DateOnly)}, "only it ends it")
+	w.must(city, accord.Serve, accord.Body{Service: &accord.Service{How: "post", Reference: "13", On: w.now}})
+	if s.Force == force || s.Service.Reference != "13" || s.Objection != nil || s.Consents(company) {
+		t.Errorf("served anew: %+v", s)
+	}
+	w.refused(company, accord.Propose, accord.Body{Text: w.changed(company, func(x *accord.Text) { x.Basis = &accord.LegalBasis{Kind: "permit", Reference: "1", Authority: company, Served: true} })}, "becomes no duty")
+	w.must(city, accord.End, accord.Body{Notice: w.now.Format(time.DateOnly)})
+}
+
+// TestServedByAnother: what was opened as an accord of signatures is made a duty by no
+// other text, before it is in force or after.
+func TestServedByAnother(t *testing.T) {
+	w := opened(t, partnership(t, hansa.ModelClause, city, company), city, company)
+	duty := func(x *accord.Text) {
+		x.Basis = &accord.LegalBasis{Kind: "permit", Reference: "1", Authority: company, Served: true}
+	}
+	w.refused(company, accord.Propose, accord.Body{Text: w.changed(company, duty)}, "becomes no duty")
+	w.inForce()
+	w.refused(company, accord.Propose, accord.Body{Text: w.changed(company, duty)}, "becomes no duty")
 }
 
 // TestHandOver: the keeping moves when both have signed it, and numbers go on.

@@ -89,11 +89,14 @@ type AccordDetail struct {
 	Confirmed  []AccordConfirmation `json:"confirmed"`
 	Service    *accord.Service      `json:"service,omitempty"`
 	Objection  *accord.Service      `json:"objection,omitempty"`
-	Until      string               `json:"until,omitempty"` // its last day, once an end was announced
-	Early      *AccordEarly         `json:"early,omitempty"` // the end was announced for a day before the notice is over
-	Erasures   []AccordErasure      `json:"erasures"`
-	Owed       []accord.Owed        `json:"owed"`             // certificates of the exit rule that are not there
-	Erasing    bool                 `json:"erasing,omitzero"` // own's node is at what own has to erase, and certifies it by itself
+	// Acknowledged are those to whom it was served that know the authority as such: what
+	// they give has started.
+	Acknowledged []hansa.PartyID `json:"acknowledged,omitempty"`
+	Until        string          `json:"until,omitempty"` // its last day, once an end was announced
+	Early        *AccordEarly    `json:"early,omitempty"` // the end was announced for a day before the notice is over
+	Erasures     []AccordErasure `json:"erasures"`
+	Owed         []accord.Owed   `json:"owed"`             // certificates of the exit rule that are not there
+	Erasing      bool            `json:"erasing,omitzero"` // own's node is at what own has to erase, and certifies it by itself
 }
 
 // AccordEarly is an end before the notice is over, and the clause that allows or forbids it.

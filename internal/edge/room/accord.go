@@ -216,7 +216,7 @@ var accordDone = map[string]string{
 	"open": words.Mark("Sent. The others have it, and can answer."), "propose": words.Mark("A new version is proposed."), "change": words.Mark("The draft is changed."), "comment": words.Mark("Said. The others read it."), "accept-clause": words.Mark("Said. The others read it."),
 	"reject-clause": words.Mark("Said. The others read it."), "sign": words.Mark("Signed. It binds your organisation as soon as all have signed."), "decline": words.Mark("Declined."), "withdraw": words.Mark("Taken back."), "suspend": words.Mark("What you give has stopped."),
 	"resume": words.Mark("What you give goes on."), "end": words.Mark("The end is announced."), "leave": words.Mark("You have left."), "erased": words.Mark("Certified. The others have it."), "retry": words.Mark("It is sent again."), "draft": words.Mark("A draft. Nobody else has it before you send it."),
-	"confirm-measures": words.Mark("Confirmed."), "serve": words.Mark("Served."), "object": words.Mark("The objection is recorded."), "hand-over": words.Mark("The keeping is handed over, once the other party signs for it."), "yes": words.Mark("Their accord is open here. Read it before you sign."),
+	"confirm-measures": words.Mark("Confirmed."), "serve": words.Mark("Served."), "object": words.Mark("The objection is recorded."), "acknowledge": words.Mark("Acknowledged: what you give starts."), "hand-over": words.Mark("The keeping is handed over, once the other party signs for it."), "yes": words.Mark("Their accord is open here. Read it before you sign."),
 	"invited": words.Mark("You are in. This is the accord that is proposed to you: comment on it, propose changes, sign it or decline it."),
 }
 

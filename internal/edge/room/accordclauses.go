@@ -17,7 +17,7 @@ import (
 // kindWords are what parties do, in words.
 var kindWords = map[accord.Kind]string{
 	accord.Open: words.Mark("Opened it"), accord.Propose: words.Mark("Proposed a version"), accord.Comment: words.Mark("Commented"), accord.AcceptClause: words.Mark("Accepted a clause"), accord.RejectClause: words.Mark("Rejected a clause"),
-	accord.Decline: words.Mark("Declined"), accord.Sign: words.Mark("Signed"), accord.Withdraw: words.Mark("Took it back"), accord.Serve: words.Mark("Served it"), accord.Object: words.Mark("Objected"), accord.EnterIntoForce: words.Mark("Said that it is in force"),
+	accord.Decline: words.Mark("Declined"), accord.Sign: words.Mark("Signed"), accord.Withdraw: words.Mark("Took it back"), accord.Serve: words.Mark("Served it"), accord.Object: words.Mark("Objected"), accord.Acknowledge: words.Mark("Acknowledged the duty"), accord.EnterIntoForce: words.Mark("Said that it is in force"),
 	accord.Suspend: words.Mark("Suspended what it gives"), accord.Resume: words.Mark("Resumed what it gives"), accord.End: words.Mark("Announced the end"), accord.Erased: words.Mark("Certified what became of the data"), accord.Join: words.Mark("Joined"), accord.Leave: words.Mark("Left"),
 	accord.ConfirmMeasures: words.Mark("Confirmed its measures"), accord.HandOver: words.Mark("Handed the keeping over"),
 }
@@ -231,6 +231,7 @@ func (p *accordPage) acts(x *AccordSheet, titles map[hansa.PartyID]string) (out 
 		{accord.Open, accordAct{Word: words.Mark("Send it to the others"), Yes: words.Mark("Yes, send it"), Says: words.Mark("The others get the text as it stands here. Nothing binds anybody yet.")}},
 		{accord.Serve, accordAct{Word: words.Mark("Serve it"), Yes: words.Mark("It has been served"), Says: words.Mark("It binds by recorded service, without the other's signature."), Service: true, Binds: true}},
 		{accord.Object, accordAct{Word: words.Mark("Object"), Yes: words.Mark("Record the objection"), Says: words.Mark("The objection is recorded, and the authority has it at once."), Service: true, Words: true}},
+		{accord.Acknowledge, accordAct{Word: words.Mark("Acknowledge the duty"), Yes: words.Mark("Yes, we know them"), Says: words.Mark("What was served binds you by itself; what you give starts once you say that you know who served it as the authority."), Words: true}},
 		{accord.Decline, accordAct{Word: words.Mark("Decline this version"), Yes: words.Mark("Decline it"), Says: words.Mark("Nobody can sign this version any more; another can be proposed. Your reason goes to all."), Words: true, NeedsWords: true, Bad: true}},
 		{accord.Withdraw, accordAct{Word: words.Mark("Take it back"), Yes: words.Mark("Take it back now"), Says: words.Mark("Nobody can sign it any more."), Words: true, Bad: true}},
 		{accord.ConfirmMeasures, accordAct{Word: words.Mark("Confirm measures"), Yes: words.Mark("They are in place"), Says: words.Mark("Marked fields leave only once you say that the agreed measures are in place."), Flows: marked(x.Text, x.Me), Words: true}},
