@@ -167,6 +167,7 @@ func (p *printer) accord(d *api.AccordDetail) error {
 	for i := range d.Erasures {
 		fmt.Fprintln(p.out, p.certificate(&d.Erasures[i]))
 	}
+	p.told(d)
 	p.early(d.Early)
 	p.owed(d)
 	for i := range d.Due {
@@ -198,6 +199,25 @@ func (p *printer) accord(d *api.AccordDetail) error {
 		p.say("You may: %s", strings.Join(may, ", "))
 	}
 	return nil
+}
+
+// told says what parties said that they know, did and tested.
+func (p *printer) told(d *api.AccordDetail) {
+	for _, id := range d.Acknowledged {
+		fmt.Fprintf(p.out, "known     the authority is known as such by %s\n", clean(string(id)))
+	}
+	for i := range d.Reports {
+		r := &d.Reports[i]
+		fmt.Fprintf(p.out, "report    under clause %d by %s, %s\n", r.Clause, clean(string(r.By)), p.at(r.At))
+	}
+	for i := range d.Tested {
+		x := &d.Tested[i]
+		says := "accepted"
+		if x.Refused {
+			says = "refused: " + clean(x.Words)
+		}
+		fmt.Fprintf(p.out, "tested    %s by %s, %s, %s\n", x.Flow, clean(string(x.By)), p.at(x.At), says)
+	}
 }
 
 // certificate says in a line what a party certifies of the data at the end.

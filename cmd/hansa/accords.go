@@ -29,6 +29,8 @@ type accordsCmd struct {
 	Leave     accordsLeaveCmd     `cmd:"" help:"Leave a pool: your own flows end, and no other's."`
 	Erased    accordsErasedCmd    `cmd:"" help:"Certify what became of the data after the end."`
 	Confirm   accordsConfirmCmd   `cmd:"" help:"Say that your measures for marked fields are in place."`
+	Report    accordsReportCmd    `cmd:"" help:"Report what you did that a clause asks for: on use, a review, an acknowledgement in public."`
+	Tested    accordsTestedCmd    `cmd:"" name:"accept-delivery" help:"Accept what came by a flow, or say what is wrong with it."`
 	HandOver  accordsHandOverCmd  `cmd:"" help:"Hand the keeping of an accord over, or take it over."`
 	Hear      accordsHearCmd      `cmd:"" help:"Say yes to a stranger who opened an accord."`
 	TurnAway  accordsTurnAwayCmd  `cmd:"" help:"Turn away a stranger who opened an accord."`

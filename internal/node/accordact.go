@@ -20,7 +20,7 @@ var talking = []accord.Kind{accord.Comment, accord.Propose, accord.AcceptClause,
 // accordActs are the acts of people; the others are the keeper's node's own.
 var accordActs = []accord.Kind{
 	accord.Open, accord.Propose, accord.Comment, accord.AcceptClause, accord.RejectClause, accord.Decline, accord.Sign, accord.Withdraw, accord.Serve, accord.Object, accord.Suspend, accord.Resume, accord.End,
-	accord.Erased, accord.Join, accord.Leave, accord.ConfirmMeasures, accord.HandOver, accord.Acknowledge,
+	accord.Erased, accord.Join, accord.Leave, accord.ConfirmMeasures, accord.HandOver, accord.Acknowledge, accord.AcceptDelivery, accord.Report,
 }
 
 // mayAct is an error unless by may do an act for its party: a person by its roles, a
@@ -137,7 +137,9 @@ func (x *accords) message(y *saying) (*accord.Message, error) {
 			return nil, err
 		}
 		b.Text, b.Words = text, a.Words
-	case accord.Comment, accord.AcceptClause, accord.RejectClause:
+	case accord.AcceptDelivery:
+		b.Flow, b.Refused, b.Words = a.Flow, a.Refused, a.Words
+	case accord.Comment, accord.AcceptClause, accord.RejectClause, accord.Report:
 		b.Clause, b.Words = a.Clause, a.Words
 	case accord.Decline, accord.Withdraw, accord.Leave:
 		b.Words = a.Words

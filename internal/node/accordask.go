@@ -86,10 +86,9 @@ func (v asks) AnswerAsk(ctx context.Context, by hansa.Actor, id string, act acco
 // request fills in what terms leave open.
 func (asks) request(own hansa.Party, o *api.AskTerms) *accord.Request {
 	pack := policy.Packs()[0]
-	country := map[string]string{"Europe/Amsterdam": "NL", "Europe/Rome": "IT"}[own.Zone]
 	return &accord.Request{
 		Offers: o.Offers, Dataset: o.Dataset, What: strings.TrimSpace(o.What), Purposes: o.Purposes, Use: strings.TrimSpace(o.Use), From: o.From, Until: o.Until, Model: cmp.Or(o.Model, hansa.ModelPartnership),
-		Rule: o.Rule, Days: cmp.Or(o.Days, accord.RequestDays), Country: cmp.Or(o.Country, country, "EU"), Pack: accord.Pack{ID: pack.Name(), Hash: pack.Hash()},
+		Rule: o.Rule, Days: cmp.Or(o.Days, accord.RequestDays), Country: cmp.Or(o.Country, countryOf(own.Zone)), Pack: accord.Pack{ID: pack.Name(), Hash: pack.Hash()},
 	}
 }
 

@@ -260,6 +260,31 @@ func (x *accords) reminders(ctx context.Context, own hansa.PartyID) (out []room.
 	return out, err
 }
 
+// served are the duties that wait for a word of own: it has not said yet that it knows the
+// authority as such.
+func (x *accords) served(ctx context.Context, own hansa.PartyID) (out []room.Asking, err error) {
+	err = x.n.db.Read(ctx, func(tx hansa.Tx) error {
+		out = nil
+		list, err := x.book.List(tx, accord.Query{Own: own, State: hansa.AccordInForce, Model: hansa.ModelClause, Now: x.n.clock(), Limit: askingMax})
+		names := x.n.accordNames(x.n.party(own))
+		for i := range list {
+			s := list[i].State
+			if s.Bound.Served == "" || !s.Binds(names...) || slices.ContainsFunc(names, s.Consents) {
+				continue
+			}
+			row := room.Asking{Process: string(s.ID), Other: string(s.Bound.Served), What: x.titled(own, list[i].Title), Duty: true, Since: s.Effect}
+			for _, p := range list[i].Parties {
+				if p.ID == s.Bound.Served {
+					row.Other = p.Title
+				}
+			}
+			out = append(out, row)
+		}
+		return err
+	})
+	return out, err
+}
+
 // toldDue is a reminder that was told.
 type toldDue struct {
 	id               hansa.AccordID

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -48,12 +49,20 @@ var measuring = map[string]struct {
 	"last-delivery":                    {(*keeping).last, false},
 	"accord-ended":                     {(*keeping).erased, false},
 	"accord-in-force":                  {(*keeping).registered, true},
+	"last-report":                      {(*keeping).reported, false},
+	"pseudonyms-renewed":               {(*keeping).reported, false},
+	"last-review":                      {(*keeping).reported, true},
+	"acknowledgement-published":        {(*keeping).published, false},
+	"delivered":                        {(*keeping).tested, false},
+	"arrangement-on-file":              {(*keeping).onFile, true},
+	"assessment-on-file":               {(*keeping).onFile, true},
+	"basis-on-file":                    {(*keeping).onFile, true},
 }
 
 // judge holds what was measured against a clause. A month that is not over is missed
 // by nobody yet.
 func (k *keeping) judge(row api.ClauseKept, c *accord.Clause, entry *policy.Clause, measure func(*keeping, *measured)) api.ClauseKept {
-	x := &measured{ClauseKept: &row, c: c, test: entry.Test, m: &policy.Measured{Now: k.now, Counts: map[string]int64{}, Times: map[string]time.Time{}}}
+	x := &measured{ClauseKept: &row, c: c, test: entry.Test, m: &policy.Measured{Now: k.now, Counts: map[string]int64{}, Times: map[string]time.Time{}, Flags: map[string]bool{}}}
 	if measure != nil {
 		measure(k, x)
 	}
@@ -255,6 +264,109 @@ func (k *keeping) erased(x *measured) {
 			x.Last, x.m.Times["erasure-certified"] = e.On, e.On
 		}
 	}
+}
+
+// reports are the newest reports under the clause of those who bear it.
+func (k *keeping) reports(x *measured) (at time.Time) {
+	for _, r := range k.s.Reports {
+		if r.Clause == x.N && slices.Contains(x.By, r.By) && r.At.After(at) {
+			at = r.At
+		}
+	}
+	return at
+}
+
+// reported is when it was last reported; before it was, the beginning of the version.
+func (k *keeping) reported(x *measured) {
+	at := k.reports(x)
+	if x.Last = at; at.IsZero() {
+		at = k.s.Effect
+	}
+	x.m.Times[x.test.Measures[0]] = at
+	for name, add := range map[string]func(n int) time.Time{"days": func(n int) time.Time { return at.AddDate(0, 0, n) }, "months": func(n int) time.Time { return at.AddDate(0, n, 0) }} {
+		if n := number(x.c, name); n > 0 {
+			x.Due = add(n).UTC()
+		}
+	}
+}
+
+// published is whether the party has reported it.
+func (k *keeping) published(x *measured) {
+	if x.Last = k.reports(x); !x.Last.IsZero() {
+		x.m.Flags[x.test.Measures[0]] = true
+	}
+}
+
+// onFile is whether the text says it of each flow of personal data.
+func (k *keeping) onFile(x *measured) {
+	all := true
+	for i := range k.t.Flows {
+		f := &k.t.Flows[i]
+		if f.Personal == nil || !x.c.About(f.ID) {
+			continue
+		}
+		said := map[string]string{"arrangement-on-file": f.Personal.Roles, "assessment-on-file": f.Personal.Assessment, "basis-on-file": f.Personal.Basis}[x.test.Measures[0]]
+		all = all && said != ""
+		x.m.Flags[x.test.Measures[0]] = all
+	}
+}
+
+// tested is when the party, a receiver, said what it thinks of a delivery: of its flows
+// the one that took, or takes, the longest. Delivered is the end of the first day on which
+// something came.
+func (k *keeping) tested(x *measured) {
+	var longest time.Duration
+	x.m.Pack, x.m.Country = packOf(k.t), countryOf(k.t.Term.Zone)
+	for i := range k.pairs {
+		p := &k.pairs[i]
+		list, has := k.counts[p.ID]
+		if !has || p.To != x.by() || !x.c.About(p.Flow.ID) {
+			continue
+		}
+		var came time.Time
+		for _, n := range list {
+			if end := n.Day.AddDate(0, 0, 1); n.What == "records" && n.N > 0 && (came.IsZero() || end.Before(came)) {
+				came = end
+			}
+		}
+		if came.IsZero() {
+			continue
+		}
+		until, said := k.now, false
+		for _, s := range k.s.Tested {
+			if s.By == x.by() && (s.Flow == p.Flow.ID || s.Flow == p.ID) {
+				until, said = s.First, true
+			}
+		}
+		if until.Before(came) {
+			until = came
+		}
+		if took := until.Sub(came); len(x.m.Times) == 0 || took > longest {
+			longest = took
+			x.m.Times["delivered"] = came
+			if day, err := x.m.Pack.AddWorkingDays(x.m.Country, came.In(k.zone), number(x.c, "days")); err == nil { // else the check says why not
+				x.Due = day.AddDate(0, 0, 1).UTC()
+			}
+			delete(x.m.Times, "accepted-or-refused")
+			if x.Last = (time.Time{}); said {
+				x.Last, x.m.Times["accepted-or-refused"] = until, until
+			}
+		}
+	}
+}
+
+// packOf is the rule pack that a text was made under; the present one where it is not here.
+func packOf(t *accord.Text) *policy.Pack {
+	list := policy.Packs()
+	if i := slices.IndexFunc(list, func(p *policy.Pack) bool { return p.Name() == t.Pack.ID }); i >= 0 {
+		return list[i]
+	}
+	return list[0]
+}
+
+// countryOf is whose working days are counted where the days are those of a zone.
+func countryOf(zone string) string {
+	return cmp.Or(map[string]string{"Europe/Amsterdam": "NL", "Europe/Rome": "IT"}[zone], "EU")
 }
 
 // registered is since when the accord stands in the public register of this node, which

@@ -353,7 +353,7 @@ func (p accordpages) ChangeDraft(ctx context.Context, by hansa.Actor, id hansa.A
 
 // ActAccord implements [room.AccordDesk].
 func (p accordpages) ActAccord(ctx context.Context, by hansa.Actor, id hansa.AccordID, kind accord.Kind, a room.AccordAct) error {
-	o := api.AccordAct{Base: a.Base, Clause: a.Clause, Words: a.Words, Role: a.Role, Power: a.Power, Notice: a.Notice, Flow: a.Flow, Keeper: a.Keeper, Service: a.Service, Erasure: a.Erasure}
+	o := api.AccordAct{Base: a.Base, Clause: a.Clause, Words: a.Words, Role: a.Role, Power: a.Power, Notice: a.Notice, Flow: a.Flow, Refused: a.Refused, Keeper: a.Keeper, Service: a.Service, Erasure: a.Erasure}
 	if a.Text != nil {
 		b, err := json.Marshal(a.Text)
 		if err != nil {

@@ -90,6 +90,14 @@ func TestDutyServed(t *testing.T) {
 	if err != nil || !slices.Contains(x.May, accord.Acknowledge) || !slices.Contains(x.May, accord.Object) || slices.Contains(x.May, accord.End) {
 		t.Errorf("the bearer may %v, %v", x.May, err)
 	}
+	waits := func(n int) {
+		t.Helper()
+		list, err := nav.node.accords.served(t.Context(), nav.node.home(nav.id))
+		if err != nil || len(list) != n || n > 0 && (list[0].Process != string(id) || list[0].Other != city.name || list[0].What != "A duty") {
+			t.Errorf("what waits for the company: %+v, %v", list, err)
+		}
+	}
+	waits(1)
 	city.refuses(id, accord.Acknowledge, api.AccordAct{}, hansa.Conflict, "said yes")
 	nav.acts(id, accord.Acknowledge, api.AccordAct{Words: "the permit is ours"})
 	for _, p := range all {
@@ -98,6 +106,7 @@ func TestDutyServed(t *testing.T) {
 			t.Errorf("at %s the flow stands so: %+v", p.name, x)
 		}
 	}
+	waits(0)
 	if !nav.registered(id) {
 		t.Error("it is not published")
 	}

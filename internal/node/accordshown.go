@@ -149,6 +149,13 @@ func (x *accords) detail(tx hansa.Tx, own, me hansa.PartyID, s *accord.State, t 
 	for _, c := range s.Confirmed {
 		out.Confirmed = append(out.Confirmed, api.AccordConfirmation(c))
 	}
+	out.Reports, out.Tested = []api.AccordReport{}, []api.AccordTested{}
+	for _, r := range s.Reports {
+		out.Reports = append(out.Reports, api.AccordReport(r))
+	}
+	for _, x := range s.Tested {
+		out.Tested = append(out.Tested, api.AccordTested(x))
+	}
 	for _, e := range s.Erasures {
 		out.Erasures = append(out.Erasures, api.AccordErasure{By: e.By, Erasure: e.Erasure})
 	}

@@ -42,6 +42,10 @@ func (p dealpages) asking(ctx context.Context, by hansa.Actor) (out []room.Askin
 		var asked []room.Asking
 		asked, err = asks(p).waiting(ctx, by)
 		out = append(out, asked...)
+		if err == nil {
+			asked, err = p.n.accords.served(ctx, by.Party)
+			out = append(out, asked...)
+		}
 	}
 	if err == nil {
 		var due []room.Asking

@@ -2,6 +2,7 @@ package node
 
 import (
 	"html"
+	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -23,10 +24,7 @@ func TestInvitationByForm(t *testing.T) {
 	form := url.Values{"for": {"<Navco>"}, "purpose": {"Drivers should not meet a closed tunnel."}, "gives": {"closures"}, "purposes": {"navigation, freight-routing"}, "minutes": {"3"}, "days": {"7"}}
 	refused := func(name, value, says string) {
 		t.Helper()
-		f := url.Values{}
-		for k, v := range form {
-			f[k] = v
-		}
+		f := maps.Clone(form)
 		f.Set(name, value)
 		page := b.want("POST", at, f, http.StatusUnprocessableEntity, says, "Drivers should not meet a closed tunnel.")
 		if !strings.Contains(page, `aria-invalid="true"`) && name != "gives" {

@@ -166,7 +166,7 @@ func TestForeignAccord(t *testing.T) {
 		routes++
 		acts := []string{""}
 		if strings.Contains(d.Pattern, "{act}") {
-			acts = []string{"open", "propose", "comment", "accept-clause", "reject-clause", "decline", "sign", "withdraw", "serve", "object", "acknowledge", "suspend", "resume", "end", "erased", "leave", "confirm-measures", "hand-over", "enter-into-force", "yes", "no", "dance"}
+			acts = []string{"open", "propose", "comment", "accept-clause", "reject-clause", "decline", "sign", "withdraw", "serve", "object", "acknowledge", "accept-delivery", "report", "suspend", "resume", "end", "erased", "leave", "confirm-measures", "hand-over", "enter-into-force", "yes", "no", "dance"}
 		}
 		for _, act := range acts {
 			for _, body := range bodies[d.Method] {

@@ -106,6 +106,7 @@ func (c *Clause) validateTest() error {
 // taken are the first measures of the checks for which a node of this release takes
 // measures; the other checks wait for theirs.
 var taken = [...]string{
+	"acknowledgement-published", "arrangement-on-file", "assessment-on-file", "basis-on-file", "delivered", "last-report", "last-review", "pseudonyms-renewed",
 	"accord-ended", "accord-in-force", "closures-acknowledged-in-time", "closures-cleared-in-time", "closures-live-in-time", "last-contribution", "last-delivery",
 	"records-contributed-in-the-month", "records-given-by-the-giver", "records-returned-in-the-month",
 }
@@ -113,6 +114,11 @@ var taken = [...]string{
 // Measured reports whether a node takes the measures that c's check reads.
 func (c *Clause) Measured() bool {
 	return c.Test != nil && slices.Contains(taken[:], c.Test.Measures[0])
+}
+
+// Reported reports whether c is kept by what its bearer reports under it.
+func (c *Clause) Reported() bool {
+	return c.Test != nil && slices.Contains([]string{"acknowledgement-published", "last-report", "last-review", "pseudonyms-renewed"}, c.Test.Measures[0])
 }
 
 // Check judges what was measured against c with its parameters, as [Clause.Render]

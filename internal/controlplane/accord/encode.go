@@ -46,6 +46,8 @@ var rules = map[Kind]rule{
 	Join:            {needs: []string{"signature", "member"}, may: []string{"gives", "words"}},
 	Leave:           {needs: []string{"signature"}, may: []string{"words"}},
 	ConfirmMeasures: {needs: []string{"flow", "words"}},
+	AcceptDelivery:  {needs: []string{"flow"}, may: []string{"refused", "words"}},
+	Report:          {needs: []string{"clause", "words"}},
 	HandOver:        {needs: []string{"signature", "keeper"}, may: []string{"words"}},
 	Told:            {needs: []string{"entry"}},
 	Asks:            {needs: []string{"request"}},
@@ -54,7 +56,7 @@ var rules = map[Kind]rule{
 
 // Kinds lists what a message may say, in the order of an accord's life.
 func Kinds() []Kind {
-	return []Kind{Open, Propose, Comment, AcceptClause, RejectClause, Decline, Sign, Withdraw, Serve, Object, Acknowledge, EnterIntoForce, Suspend, Resume, End, Erased, Join, Leave, ConfirmMeasures, HandOver, Told}
+	return []Kind{Open, Propose, Comment, AcceptClause, RejectClause, Decline, Sign, Withdraw, Serve, Object, Acknowledge, EnterIntoForce, Suspend, Resume, End, Erased, Join, Leave, ConfirmMeasures, AcceptDelivery, Report, HandOver, Told}
 }
 
 // Encode returns m in canonical form (RFC 8785). What [ReadMessage] would refuse is an
@@ -160,6 +162,7 @@ func (b *Body) members() (out []string) {
 		{"effect", !b.Effect.IsZero()},
 		{"signatures", len(b.Signatures) > 0},
 		{"flow", b.Flow != ""},
+		{"refused", b.Refused},
 		{"notice", b.Notice != ""},
 		{"service", b.Service != nil},
 		{"member", b.Member != nil},
@@ -188,6 +191,8 @@ func (b *Body) sound() error {
 		return hansa.Fielded("/body/clause", "a clause is named by its number from 1 to %d, not by %.20q", ClausesMax, b.Clause)
 	case b.Flow != "" && !isUUID(string(b.Flow)):
 		return hansa.Fielded("/body/flow", "the id of a flow is a UUID in lower case, not %.60q", b.Flow)
+	case b.Refused && strings.TrimSpace(b.Words) == "":
+		return hansa.Fielded("/body/words", "who refuses a delivery says what is wrong with it")
 	case len(b.Signatures) > PartiesMax:
 		return hansa.Fielded("/body/signatures", "an accord has at most %d signatures", PartiesMax)
 	case len(b.Gives) > FlowsMax:

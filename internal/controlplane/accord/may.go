@@ -42,7 +42,7 @@ func (s *State) allows(by hansa.PartyID, kind Kind, at time.Time) error {
 	switch kind {
 	case Propose, AcceptClause, RejectClause, Decline, Sign, Withdraw, Serve, EnterIntoForce:
 		return s.allowsProposed(by, kind)
-	case Suspend, Resume, End, Leave, ConfirmMeasures, Object, Acknowledge:
+	case Suspend, Resume, End, Leave, ConfirmMeasures, Object, Acknowledge, AcceptDelivery, Report:
 		return s.allowsInForce(by, kind)
 	case Open, Join, Erased, Comment, HandOver, Told, Asks, Answers:
 	}
@@ -117,6 +117,8 @@ func (s *State) allowsInForce(by hansa.PartyID, kind Kind) error {
 		return refused("%s has said yes to this version already", by)
 	case kind == End && pool && by != s.Opener && (by != s.Keeper || s.bound(s.Opener)):
 		return refused("a pool goes on without a member").WithHint("leave it: that ends your own flows and no other's")
+	case kind == AcceptDelivery && !s.receives(by, ""):
+		return refused("%s receives nothing under this accord", by)
 	case kind == Leave && !pool:
 		return refused("only a pool is left by one alone").WithHint("end the accord")
 	case kind == Leave && by == s.Keeper:
@@ -164,6 +166,22 @@ func (s *State) gives(by hansa.PartyID, flow hansa.FlowID) bool {
 	for i := range s.Members {
 		m := &s.Members[i]
 		if m.Party.ID == by && m.Left.IsZero() && slices.ContainsFunc(m.Gives, func(f Flow) bool { return flow == "" || f.ID == flow }) {
+			return true
+		}
+	}
+	return false
+}
+
+// receives reports whether by receives a flow under what is in force; empty is any.
+func (s *State) receives(by hansa.PartyID, flow hansa.FlowID) bool {
+	if slices.ContainsFunc(s.Bound.Flows, func(f Line) bool {
+		return f.From != by && (f.To == by || f.To == Members) && (flow == "" || f.ID == flow)
+	}) {
+		return true
+	}
+	for i := range s.Members {
+		m := &s.Members[i]
+		if m.Party.ID != by && m.Left.IsZero() && slices.ContainsFunc(m.Gives, func(f Flow) bool { return flow == "" || f.ID == flow }) {
 			return true
 		}
 	}

@@ -35,6 +35,8 @@ const (
 	Join            Kind = "join"   // a pool
 	Leave           Kind = "leave"
 	ConfirmMeasures Kind = "confirm-measures" // for marked fields of a flow
+	AcceptDelivery  Kind = "accept-delivery"  // of a flow that the sender tested; or it refuses it, with what is wrong
+	Report          Kind = "report"           // what the sender did that a clause asks for
 	HandOver        Kind = "hand-over"        // of the keeping, signed by both
 	Told            Kind = "entry"            // the keeper tells what it has numbered
 	Asks            Kind = "request"          // data are asked for, or offered; no accord is there yet
@@ -60,12 +62,13 @@ type Message struct {
 type Body struct {
 	Text       jsontext.Value `json:"text,omitzero"`        // open, propose: the canonical bytes
 	Invitation string         `json:"invitation,omitempty"` // open: the token of the invitation
-	Clause     string         `json:"clause,omitempty"`     // comment, accept-clause, reject-clause: its number in the text from 1, as digits; empty is all
+	Clause     string         `json:"clause,omitempty"`     // comment, accept-clause, reject-clause, report: its number in the text from 1, as digits; empty is all
 	Words      string         `json:"words,omitempty"`      // comment, reasons
 	Signature  *Signature     `json:"signature,omitempty"`  // sign, join, leave, end, serve, hand-over
 	Effect     time.Time      `json:"effect,omitzero"`      // enter-into-force: from when
 	Signatures []Signature    `json:"signatures,omitempty"` // enter-into-force: all
-	Flow       hansa.FlowID   `json:"flow,omitempty"`       // confirm-measures; suspend of one flow
+	Flow       hansa.FlowID   `json:"flow,omitempty"`       // confirm-measures, accept-delivery; suspend of one flow
+	Refused    bool           `json:"refused,omitzero"`     // accept-delivery: it is not accepted
 	Notice     string         `json:"notice,omitempty"`     // end: the last day
 	Service    *Service       `json:"service,omitempty"`    // serve, object
 	Member     *Party         `json:"member,omitempty"`     // join

@@ -221,7 +221,7 @@ func (w *step) enter() error {
 	} else if !first {
 		w.Service, w.Objection = w.Notice, nil
 	}
-	w.Acknowledged = nil
+	w.Acknowledged, w.Reports = nil, nil                                     // of the clauses of before
 	w.Confirmed = slices.DeleteFunc(w.Confirmed, func(c Confirmation) bool { // measures for other fields are no measures for these
 		same := func(l Line) bool { return l.ID == c.Flow }
 		i, k := slices.IndexFunc(was, same), slices.IndexFunc(w.Bound.Flows, same)
@@ -471,6 +471,34 @@ func (w *step) confirm() error {
 	w.Confirmed = slices.DeleteFunc(w.Confirmed, func(c Confirmation) bool { return c.Flow == f && c.By == by })
 	w.Confirmed = append(w.Confirmed, Confirmation{Flow: f, By: by, At: w.e.At, Words: w.m.Body.Words})
 	w.effects = append(w.effects, Measures{Flow: f, By: by})
+	return nil
+}
+
+// tested is what a receiver says of what came: it accepts it, or says what is wrong.
+func (w *step) tested() error {
+	f, by := w.m.Body.Flow, w.m.From
+	if !w.receives(by, f) {
+		return hansa.Fielded("/body/flow", "%s receives no flow %s under this accord", by, f)
+	}
+	x := Tested{By: by, Flow: f, First: w.e.At, At: w.e.At, Refused: w.m.Body.Refused, Words: w.m.Body.Words}
+	i := slices.IndexFunc(w.Tested, func(o Tested) bool { return o.By == by && o.Flow == f })
+	if i < 0 {
+		w.Tested = append(w.Tested, x)
+		return nil
+	}
+	x.First = w.Tested[i].First
+	w.Tested[i] = x
+	return nil
+}
+
+// report is what the sender says that it did under a clause.
+func (w *step) report() error {
+	n := w.m.Body.clause()
+	if n > w.Bound.Clauses {
+		return hansa.Fielded("/body/clause", "the text in force has %d clauses", w.Bound.Clauses)
+	}
+	w.Reports = slices.DeleteFunc(w.Reports, func(r Reported) bool { return r.By == w.m.From && r.Clause == n })
+	w.Reports = append(w.Reports, Reported{By: w.m.From, Clause: n, Entry: w.e.N, At: w.e.At})
 	return nil
 }
 

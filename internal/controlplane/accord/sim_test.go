@@ -75,7 +75,7 @@ func (w *world) message(from hansa.PartyID, kind accord.Kind, body accord.Body) 
 	switch {
 	case kind == accord.Open:
 		m.Base, m.To = "", from
-	case s.Force != "" && slices.Contains([]accord.Kind{accord.Suspend, accord.Resume, accord.End, accord.Erased, accord.Join, accord.Leave, accord.ConfirmMeasures, accord.HandOver, accord.Acknowledge}, kind):
+	case s.Force != "" && slices.Contains([]accord.Kind{accord.Suspend, accord.Resume, accord.End, accord.Erased, accord.Join, accord.Leave, accord.ConfirmMeasures, accord.HandOver, accord.Acknowledge, accord.AcceptDelivery, accord.Report}, kind):
 		m.Base = s.Force
 	}
 	if slices.Contains([]accord.Kind{accord.Sign, accord.Serve, accord.End, accord.Join, accord.Leave, accord.HandOver}, kind) {

@@ -33,11 +33,13 @@ type State struct {
 	Suspended       []Suspension
 	Members         []Member // of a pool, beyond those of the text; and parties of the text that left
 	Confirmed       []Confirmation
+	Reports         []Reported      // under the version in force, the newest of a party under a clause
+	Tested          []Tested        // what receivers said of what was delivered
 	Service         *Service        // of the version in force, or of what is to be the first
 	Objection       *Service        // to that
 	Notice          *Service        // of Proposed
 	Acknowledged    []hansa.PartyID // who knows the authority of the version in force as such
-	Until           string // the last day, once an end was announced
+	Until           string          // the last day, once an end was announced
 	Erasures        []ErasedBy
 
 	Taken time.Time // when the keeper took the last entry
@@ -107,6 +109,24 @@ type Confirmation struct {
 	By    hansa.PartyID
 	At    time.Time
 	Words string
+}
+
+// Reported is what a party said that it did under a clause; its words are in the entry.
+type Reported struct {
+	By     hansa.PartyID
+	Clause int // its number
+	Entry  int64
+	At     time.Time
+}
+
+// Tested is what a receiver said of a flow: first, and last.
+type Tested struct {
+	By      hansa.PartyID
+	Flow    hansa.FlowID
+	First   time.Time
+	At      time.Time
+	Refused bool // as it was said last
+	Words   string
 }
 
 // ErasedBy is a certificate of the exit rule.

@@ -143,7 +143,7 @@ var moves = map[Kind]func(*step) error{
 	Open: (*step).open, Propose: (*step).propose, Comment: (*step).comment, AcceptClause: (*step).verdict, RejectClause: (*step).verdict,
 	Decline: (*step).decline, Sign: (*step).sign, Withdraw: (*step).withdraw, Serve: (*step).serve, Object: (*step).object, Acknowledge: (*step).acknowledge,
 	EnterIntoForce: (*step).enter, Suspend: (*step).suspend, Resume: (*step).resume, End: (*step).end, Erased: (*step).erased,
-	Join: (*step).join, Leave: (*step).leave, ConfirmMeasures: (*step).confirm, HandOver: (*step).handOver,
+	Join: (*step).join, Leave: (*step).leave, ConfirmMeasures: (*step).confirm, AcceptDelivery: (*step).tested, Report: (*step).report, HandOver: (*step).handOver,
 }
 
 // follows reports whether e is the next entry of s.
@@ -167,7 +167,7 @@ func (s *State) stands(m *Message) error {
 	switch {
 	case m.Kind == Open || m.Base == s.Force && (m.Kind == HandOver || m.Kind == Comment):
 		return nil
-	case s.Force != "" && slices.Contains([]Kind{Suspend, Resume, End, Erased, Join, Leave, ConfirmMeasures, Object, Acknowledge}, m.Kind):
+	case s.Force != "" && slices.Contains([]Kind{Suspend, Resume, End, Erased, Join, Leave, ConfirmMeasures, Object, Acknowledge, AcceptDelivery, Report}, m.Kind):
 		want = s.Force
 	}
 	if m.Base != want {
@@ -179,7 +179,7 @@ func (s *State) stands(m *Message) error {
 // clone returns a copy of s that shares nothing that a step changes.
 func (s *State) clone() State {
 	n := *s
-	n.Acknowledged = slices.Clone(s.Acknowledged)
+	n.Acknowledged, n.Reports, n.Tested = slices.Clone(s.Acknowledged), slices.Clone(s.Reports), slices.Clone(s.Tested)
 	n.Turn, n.Signatures, n.InForce, n.Verdicts = slices.Clone(s.Turn), slices.Clone(s.Signatures), slices.Clone(s.InForce), slices.Clone(s.Verdicts)
 	n.Suspended, n.Members, n.Confirmed, n.Erasures, n.Declined = slices.Clone(s.Suspended), slices.Clone(s.Members), slices.Clone(s.Confirmed), slices.Clone(s.Erasures), slices.Clone(s.Declined)
 	return n

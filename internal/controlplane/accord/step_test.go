@@ -61,8 +61,8 @@ func (w *world) inForce() *accord.State {
 }
 
 // changed is the next version, with a change.
-func (w *world) changed(by hansa.PartyID, change func(x *accord.Text)) []byte {
-	x := *w.version(w.copies[by])
+func (w *world) changed(change func(x *accord.Text)) []byte {
+	x := *w.version(w.copies[w.ids[0]])
 	change(&x)
 	return w.keep(&x)
 }
@@ -325,7 +325,7 @@ func TestServed(t *testing.T) {
 
 	// Another version is no more in force than the first: it is served itself.
 	force := s.Force
-	w.must(company, accord.Propose, accord.Body{Text: w.changed(company, func(x *accord.Text) { x.Clauses = x.Clauses[:len(x.Clauses)-1] })})
+	w.must(company, accord.Propose, accord.Body{Text: w.changed(func(x *accord.Text) { x.Clauses = x.Clauses[:len(x.Clauses)-1] })})
 	if w.is(hansa.AccordSuspended); s.Force != force || !slices.Equal(s.Turn, []hansa.PartyID{city}) {
 		t.Errorf("the bearer's own version is in force, or the turn is that of %v", s.Turn)
 	}
@@ -335,7 +335,9 @@ func TestServed(t *testing.T) {
 	if s.Force == force || s.Service.Reference != "13" || s.Objection != nil || s.Consents(company) {
 		t.Errorf("served anew: %+v", s)
 	}
-	w.refused(company, accord.Propose, accord.Body{Text: w.changed(company, func(x *accord.Text) { x.Basis = &accord.LegalBasis{Kind: "permit", Reference: "1", Authority: company, Served: true} })}, "becomes no duty")
+	w.refused(company, accord.Propose, accord.Body{Text: w.changed(func(x *accord.Text) {
+		x.Basis = &accord.LegalBasis{Kind: "permit", Reference: "1", Authority: company, Served: true}
+	})}, "becomes no duty")
 	w.must(city, accord.End, accord.Body{Notice: w.now.Format(time.DateOnly)})
 }
 
@@ -346,9 +348,9 @@ func TestServedByAnother(t *testing.T) {
 	duty := func(x *accord.Text) {
 		x.Basis = &accord.LegalBasis{Kind: "permit", Reference: "1", Authority: company, Served: true}
 	}
-	w.refused(company, accord.Propose, accord.Body{Text: w.changed(company, duty)}, "becomes no duty")
+	w.refused(company, accord.Propose, accord.Body{Text: w.changed(duty)}, "becomes no duty")
 	w.inForce()
-	w.refused(company, accord.Propose, accord.Body{Text: w.changed(company, duty)}, "becomes no duty")
+	w.refused(company, accord.Propose, accord.Body{Text: w.changed(duty)}, "becomes no duty")
 }
 
 // TestHandOver: the keeping moves when both have signed it, and numbers go on.

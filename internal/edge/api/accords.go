@@ -94,9 +94,29 @@ type AccordDetail struct {
 	Acknowledged []hansa.PartyID `json:"acknowledged,omitempty"`
 	Until        string          `json:"until,omitempty"` // its last day, once an end was announced
 	Early        *AccordEarly    `json:"early,omitempty"` // the end was announced for a day before the notice is over
+	Reports      []AccordReport  `json:"reports"`         // under the version in force, the newest of a party under a clause
+	Tested       []AccordTested  `json:"tested"`          // what receivers said of what was delivered
 	Erasures     []AccordErasure `json:"erasures"`
 	Owed         []accord.Owed   `json:"owed"`             // certificates of the exit rule that are not there
 	Erasing      bool            `json:"erasing,omitzero"` // own's node is at what own has to erase, and certifies it by itself
+}
+
+// AccordReport is what a party said that it did under a clause; its words are in the history.
+type AccordReport struct {
+	By     hansa.PartyID `json:"by"`
+	Clause int           `json:"clause"` // its number in the text in force
+	Entry  int64         `json:"entry"`
+	At     time.Time     `json:"at"`
+}
+
+// AccordTested is what a receiver said of what came by a flow.
+type AccordTested struct {
+	By      hansa.PartyID `json:"by"`
+	Flow    hansa.FlowID  `json:"flow"`
+	First   time.Time     `json:"first"` // when it first said something
+	At      time.Time     `json:"at"`
+	Refused bool          `json:"refused"` // as it was said last
+	Words   string        `json:"words,omitempty"`
 }
 
 // AccordEarly is an end before the notice is over, and the clause that allows or forbids it.
@@ -175,6 +195,7 @@ type AccordAct struct {
 	Power      string            `json:"power,omitempty"`     // and by which power
 	Signature  *accord.Signature `json:"signature,omitempty"` // by a key that the party keeps itself, in the place of role and power
 	Flow       hansa.FlowID      `json:"flow,omitempty"`
+	Refused    bool              `json:"refused,omitzero"` // accept-delivery: it is not accepted
 	Notice     string            `json:"notice,omitempty"` // end: the last day
 	Service    *accord.Service   `json:"service,omitempty"`
 	Erasure    *accord.Erasure   `json:"erasure,omitempty"`

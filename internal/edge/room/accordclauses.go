@@ -19,7 +19,7 @@ var kindWords = map[accord.Kind]string{
 	accord.Open: words.Mark("Opened it"), accord.Propose: words.Mark("Proposed a version"), accord.Comment: words.Mark("Commented"), accord.AcceptClause: words.Mark("Accepted a clause"), accord.RejectClause: words.Mark("Rejected a clause"),
 	accord.Decline: words.Mark("Declined"), accord.Sign: words.Mark("Signed"), accord.Withdraw: words.Mark("Took it back"), accord.Serve: words.Mark("Served it"), accord.Object: words.Mark("Objected"), accord.Acknowledge: words.Mark("Acknowledged the duty"), accord.EnterIntoForce: words.Mark("Said that it is in force"),
 	accord.Suspend: words.Mark("Suspended what it gives"), accord.Resume: words.Mark("Resumed what it gives"), accord.End: words.Mark("Announced the end"), accord.Erased: words.Mark("Certified what became of the data"), accord.Join: words.Mark("Joined"), accord.Leave: words.Mark("Left"),
-	accord.ConfirmMeasures: words.Mark("Confirmed its measures"), accord.HandOver: words.Mark("Handed the keeping over"),
+	accord.ConfirmMeasures: words.Mark("Confirmed its measures"), accord.AcceptDelivery: words.Mark("Tested a delivery"), accord.Report: words.Mark("Reported"), accord.HandOver: words.Mark("Handed the keeping over"),
 }
 
 // clauses are the words beside the policy, joined by their numbers.
@@ -217,6 +217,8 @@ type accordAct struct {
 	Backups              bool
 	Service              bool
 	Flows                []tickRow
+	Refuses              bool      // it can be said of it that it is not accepted
+	Clauses              []tickRow // that can be reported on
 	Parties              []tickRow
 	Path, Base           string // of the accord, and of the version that it is about
 	FormWords, Field     string // of the form that was refused
@@ -235,6 +237,8 @@ func (p *accordPage) acts(x *AccordSheet, titles map[hansa.PartyID]string) (out 
 		{accord.Decline, accordAct{Word: words.Mark("Decline this version"), Yes: words.Mark("Decline it"), Says: words.Mark("Nobody can sign this version any more; another can be proposed. Your reason goes to all."), Words: true, NeedsWords: true, Bad: true}},
 		{accord.Withdraw, accordAct{Word: words.Mark("Take it back"), Yes: words.Mark("Take it back now"), Says: words.Mark("Nobody can sign it any more."), Words: true, Bad: true}},
 		{accord.ConfirmMeasures, accordAct{Word: words.Mark("Confirm measures"), Yes: words.Mark("They are in place"), Says: words.Mark("Marked fields leave only once you say that the agreed measures are in place."), Flows: marked(x.Text, x.Me), Words: true}},
+		{accord.AcceptDelivery, accordAct{Word: words.Mark("Accept a delivery"), Yes: words.Mark("Say so"), Says: words.Mark("Say of data that you tested that you accept it, or what is wrong with it."), Flows: p.received(x), Refuses: true, Words: true}},
+		{accord.Report, accordAct{Word: words.Mark("Report"), Yes: words.Mark("Send the report"), Says: words.Mark("Say what you did that a clause asks for. It stands in the accord's entries, and in its proof."), Clauses: p.reported(x), Words: true, NeedsWords: true}},
 		{accord.Suspend, accordAct{Word: words.Mark("Suspend what you give"), Yes: words.Mark("Stop it now"), Says: words.Mark("It stops at once, here; the others hear of it. What they give goes on until they stop it."), Flows: given(x.Text, x.Me), Words: true, NeedsWords: true}},
 		{accord.Resume, accordAct{Word: words.Mark("Resume what you give"), Yes: words.Mark("Yes, resume it"), Says: words.Mark("The data passes again."), Words: true}},
 		{accord.HandOver, accordAct{Word: words.Mark("Hand the keeping over"), Yes: words.Mark("Sign for it"), Says: words.Mark("Who keeps an accord numbers its entries. Both sign for it."), Parties: p.keepers(x, titles), Binds: true}},
@@ -242,7 +246,7 @@ func (p *accordPage) acts(x *AccordSheet, titles map[hansa.PartyID]string) (out 
 		{accord.End, accordAct{Word: words.Mark("End the accord"), Yes: words.Mark("Announce the end"), Says: words.Mark("Say the last day. A day before the notice is over stops what you give then; the others may hold you to the notice."), Day: true, Words: true, NeedsWords: true, Binds: true, Bad: true}},
 		{accord.Erased, accordAct{Word: words.Mark("Certify what became of the data"), Yes: words.Mark("Certify it"), Says: words.Mark("Say that you did what the exit rule asks, and until when backups hold the data still."), Backups: true, Words: true}},
 	} {
-		if !slices.Contains(x.May, a.kind) || len(a.Flows) == 0 && a.kind == accord.ConfirmMeasures {
+		if !slices.Contains(x.May, a.kind) || len(a.Flows) == 0 && (a.kind == accord.ConfirmMeasures || a.kind == accord.AcceptDelivery) || a.kind == accord.Report && len(a.Clauses) == 0 {
 			continue
 		}
 		a.Act = string(a.kind)
@@ -260,6 +264,39 @@ func (*accordPage) keepers(x *AccordSheet, titles map[hansa.PartyID]string) (out
 	for i := range x.Text.Parties {
 		if id := x.Text.Parties[i].ID; id != x.Copy.Keeper {
 			out = append(out, tickRow{Value: string(id), Says: first(titles[id], string(id))})
+		}
+	}
+	return out
+}
+
+// inForce is the text that binds.
+func inForce(x *AccordSheet) *accord.Text {
+	if x.Force != nil {
+		return x.Force
+	}
+	return x.Text
+}
+
+// received are the flows to me that a clause has me accept.
+func (*accordPage) received(x *AccordSheet) (out []tickRow) {
+	t := inForce(x)
+	for i := range t.Flows {
+		f := &t.Flows[i]
+		if f.From != x.Me && (f.To == x.Me || f.To == accord.Members) && slices.ContainsFunc(t.Clauses, func(c accord.Clause) bool { return c.ID == "acceptance" && c.About(f.ID) }) {
+			out = append(out, tickRow{Value: string(f.ID), Says: f.Name})
+		}
+	}
+	return out
+}
+
+// reported are the clauses that are kept by reports.
+func (p *accordPage) reported(x *AccordSheet) (out []tickRow) {
+	t := inForce(x)
+	for i := range t.Clauses {
+		c := &t.Clauses[i]
+		if entry, ok := rules.ClauseByID(c.ID); ok && entry.Reported() {
+			title, _ := worded(c.Title, p.Lang)
+			out = append(out, tickRow{Value: strconv.Itoa(i + 1), Says: strconv.Itoa(i+1) + ". " + title})
 		}
 	}
 	return out

@@ -218,6 +218,7 @@ type AccordAct struct {
 	Base, Clause, Words, Role, Power, Notice string
 	Text                                     *accord.Text // propose
 	Flow                                     hansa.FlowID
+	Refused                                  bool          // accept-delivery: it is not accepted
 	Keeper                                   hansa.PartyID // hand-over
 	Service                                  *accord.Service
 	Erasure                                  *accord.Erasure

@@ -2,11 +2,13 @@ package room
 
 import (
 	"cmp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/hansa-exchange/hansa"
+	rules "github.com/hansa-exchange/hansa/internal/base/policy"
 	"github.com/hansa-exchange/hansa/internal/base/words"
 	"github.com/hansa-exchange/hansa/internal/controlplane/accord"
 )
@@ -106,7 +108,7 @@ func (p *accordPage) kept(x *AccordSheet, titles map[hansa.PartyID]string) *kept
 		case k.How == "trust":
 			out.Trust = append(out.Trust, at)
 			continue
-		case k.How == "check" && len(k.Counts) == 0 && k.Last.IsZero() && k.Due.IsZero():
+		case k.How == "check" && k.Standing == "unknown" && len(k.Counts) == 0 && k.Last.IsZero() && k.Due.IsZero():
 			if n := len(out.Unknown); n == 0 || out.Unknown[n-1] != at {
 				out.Unknown = append(out.Unknown, at)
 			}
@@ -175,6 +177,12 @@ func (p *accordPage) keptRow(at keptClause, k *AccordKept, c *accord.Clause, tit
 func (p *accordPage) keptAgreed(k *AccordKept, c *accord.Clause) string {
 	number := func(name string) int { n, _ := strconv.Atoi(c.Params[name]); return n } // a text in force has been validated
 	span := func() string {
+		switch entry, _ := rules.ClauseByID(c.ID); {
+		case number("months") > 0:
+			return p.say.Count(number("months"), "{1} month", "{1} months")
+		case entry != nil && slices.ContainsFunc(entry.Params, func(x rules.Param) bool { return x.Unit == "working-days" }):
+			return p.say.Count(number("days"), "{1} working day", "{1} working days")
+		}
 		return p.say.Span(time.Duration(number("seconds"))*time.Second + time.Duration(number("minutes"))*time.Minute + time.Duration(number("hours"))*time.Hour + time.Duration(number("days"))*24*time.Hour)
 	}
 	records := func() string { return p.say.Count(number("records"), "{1} record", "{1} records") }

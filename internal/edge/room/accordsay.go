@@ -61,12 +61,14 @@ func accordActOf(kind accord.Kind, f url.Values) (a AccordAct, err error) {
 	switch {
 	case len(a.Words) > accord.WordsBytesMax:
 		return a, hansa.Fielded("/words", "what is said has at most %d bytes", accord.WordsBytesMax)
-	case a.Words == "" && slices.Contains([]accord.Kind{accord.Comment, accord.Decline, accord.Suspend, accord.End, accord.RejectClause}, kind):
+	case a.Words == "" && slices.Contains([]accord.Kind{accord.Comment, accord.Decline, accord.Suspend, accord.End, accord.RejectClause, accord.Report}, kind), a.Words == "" && f.Get("refused") != "":
 		return a, hansa.Fielded("/words", "say why, in a sentence that the others read")
 	case kind == accord.Sign && f.Get("sure") == "":
 		return a, hansa.Fielded("/sure", "say that you have read it, and that you may sign for your organisation")
 	}
 	switch kind { //nolint:exhaustive // the others have no form of their own
+	case accord.AcceptDelivery:
+		a.Refused = f.Get("refused") != ""
 	case accord.Serve, accord.Object:
 		on, err := time.Parse(time.DateOnly, get("on"))
 		if err != nil {

@@ -124,6 +124,10 @@ func asking(say *words.Catalogue, zone *time.Location, list []Asking) (out []ala
 			out = append(out, due(say, x))
 			continue
 		}
+		if x.Duty {
+			out = append(out, alarm{Key: "duty " + x.Process, Level: "med", Word: say.Say("Medium"), Lead: say.Fill("{1} has served a duty.", x.Other), Text: sentence(opening(x.What)) + " " + say.Say("What you give starts once you acknowledge it."), Href: "/accords/" + url.PathEscape(x.Process), since: x.Since})
+			continue
+		}
 		if x.Late {
 			out = append(out, waiting(say, zone, x))
 			continue

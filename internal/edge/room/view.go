@@ -55,6 +55,7 @@ type Asking struct {
 	Says    string    // what the person is asked, or why it does not arrive
 	Stuck   bool      // a message does not arrive
 	Data    bool      // it is a transfer
+	Duty    bool      // it is a duty that was served, and not acknowledged
 	Ask     bool      // it is a request for data, before there is an accord
 	Late    bool      // the time in which the law wants an answer is over
 	Answer  time.Time // the first moment at which an answer is too late; zero is none
