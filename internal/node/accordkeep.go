@@ -216,9 +216,10 @@ func (x *accords) tell(tx hansa.Tx, w *work, own hansa.PartyID, s *accord.State,
 }
 
 // inPlace has a party of this node follow own, its keeper. Entries that it lacks, for
-// it was not a party before, it gets first.
+// it was not a party before, it gets first. Each is told by who numbered it, to whom its
+// message went: with the entry that hands the keeping over s has the next keeper already.
 func (x *accords) inPlace(tx hansa.Tx, w *work, own, other hansa.PartyID, s *accord.State, e *accord.Entry, h *heard) error {
-	a, err := x.follow(tx, w, other, s.Keeper, e, h)
+	a, err := x.follow(tx, w, other, h.m.To, e, h)
 	if codeOf(err) != hansa.CodeGap {
 		return err
 	}
@@ -234,7 +235,7 @@ func (x *accords) inPlace(tx hansa.Tx, w *work, own, other hansa.PartyID, s *acc
 		if err != nil {
 			return err
 		}
-		if _, err := x.follow(tx, w, other, s.Keeper, &list[i], was); err != nil {
+		if _, err := x.follow(tx, w, other, was.m.To, &list[i], was); err != nil {
 			return err
 		}
 	}

@@ -134,6 +134,47 @@ func TestAccordHandOver(t *testing.T) {
 	same(t, id, all...)
 }
 
+// Between parties of one node the keeping is handed over in place; others, here and
+// elsewhere, follow the new keeper, and it may be handed back.
+func TestAccordHandOverHere(t *testing.T) {
+	all := signatories(t, "city", "nav")
+	city, far := all[0], all[1]
+	near, port := city.hosts("near"), city.hosts("port")
+	knowsAll(city, far)
+	for _, p := range []*partner{near, port} {
+		if _, err := (peers{far.node}).AddPeer(t.Context(), far.actor(), api.PeerOrder{Name: p.name, ID: p.id, Address: p.url + "/parties/" + p.name + "/dsp/2025-1"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		text func(*testing.T, ...*partner) *accord.Text
+		all  []*partner
+	}{
+		{terms, []*partner{city, near}},
+		{pool, []*partner{near, city, port}},
+		{pool, []*partner{city, near, far}},
+	} {
+		keeper, next, last := c.all[0], c.all[1], c.all[len(c.all)-1]
+		id := keeper.drafts(c.text(t, c.all...))
+		keeper.acts(id, accord.Open, api.AccordAct{})
+		signsAll(id, c.all...)
+		for _, x := range [][2]*partner{{keeper, next}, {next, keeper}} {
+			keeps := func(d api.AccordDetail) bool { return d.Keeper == x[1].id }
+			x[0].acts(id, accord.HandOver, api.AccordAct{Keeper: x[1].id})
+			x[1].acts(id, accord.HandOver, api.AccordAct{})
+			for _, p := range c.all {
+				p.comes(id, "the new keeper", keeps)
+			}
+			for _, p := range []*partner{x[0], last} {
+				was := x[1].comes(id, "the keeping", keeps)
+				p.acts(id, accord.Comment, api.AccordAct{Words: "kept there"})
+				allCome(id, was.N+1, c.all...)
+			}
+		}
+		same(t, id, c.all...)
+	}
+}
+
 // What the own node refuses is said at once, and nothing is sent.
 func TestAccordRefusedHere(t *testing.T) {
 	all := signatories(t, "city", "nav")
