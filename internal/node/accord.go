@@ -94,6 +94,15 @@ func partiesOf(s *accord.State, texts ...*accord.Text) (out []hansa.PartyID) {
 	return out
 }
 
+// partOf reports whether the entries of s name id as one that takes part, or did.
+func (x *accords) partOf(s *accord.State, id hansa.PartyID) bool {
+	list := slices.Concat([]hansa.PartyID{s.Keeper, s.Opener}, s.Asked.Parties, s.Bound.Parties, partiesOf(s))
+	if p, here := x.n.hostedAs(id); here {
+		return x.me(p.ID, list) != ""
+	}
+	return slices.Contains(list, id)
+}
+
 // basis is the texts that an accord stands on: that proposed and that in force.
 type basis struct{ proposed, force *accord.Text }
 

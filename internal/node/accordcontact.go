@@ -132,37 +132,55 @@ func waiting(tx hansa.Tx, own hansa.PartyID, id hansa.AccordID) (out []waitingEn
 }
 
 // admit says yes to who opened an accord: it is known from now on, and what waited is
-// taken.
+// taken. From the first entry on that cannot be taken as it waited, the keeper is asked
+// for all: there may be more than waits.
 func (x *accords) admit(ctx context.Context, by hansa.Actor, own hansa.PartyID, id hansa.AccordID) error {
 	list, err := x.waitingFor(ctx, own, id)
 	if err != nil {
 		return err
 	}
 	for i := range list {
-		h, err := x.prove(ctx, own, list[i].jws, x.n.wall())
-		if err != nil {
+		err := x.takeWaiting(ctx, by, own, &list[i], i == 0)
+		if err != nil && (i == 0 || hansa.KindOf(err) == hansa.Internal) {
 			return err
 		}
-		err = x.write(ctx, func(tx hansa.Tx, w *work) error {
-			if i == 0 {
-				if err := keepContact(tx, own, contact{party: h.m.From, kid: h.kid, how: contactYes}, x.n.wall()); err != nil {
-					return err
-				}
-				if err := x.n.act(tx, by, own, "accord-contact", map[string]any{"accord": id, "party": h.m.From}); err != nil {
-					return err
-				}
-			}
-			if _, err := x.follow(tx, w, own, h.m.From, h.m.Body.Entry, h.inner); err != nil {
-				return err
-			}
-			_, err := tx.Exec(`DELETE FROM exchange_waiting WHERE own = ? AND accord = ? AND n = ?`, string(own), string(id), list[i].n)
-			return err
-		})
 		if err != nil {
-			return err
+			break
 		}
 	}
-	return nil
+	return x.write(ctx, func(tx hansa.Tx, w *work) error {
+		if _, err := tx.Exec(`DELETE FROM exchange_waiting WHERE own = ? AND accord = ?`, string(own), string(id)); err != nil {
+			return err
+		}
+		s, err := x.book.Get(tx, own, id)
+		if err != nil {
+			return err
+		}
+		return x.postRest(tx, w, own, s)
+	})
+}
+
+// takeWaiting takes an entry that waited for own's yes; the first makes its sender known.
+func (x *accords) takeWaiting(ctx context.Context, by hansa.Actor, own hansa.PartyID, e *waitingEntry, first bool) error {
+	h, err := x.prove(ctx, own, e.jws, x.n.wall())
+	if err != nil {
+		return err
+	}
+	return x.write(ctx, func(tx hansa.Tx, w *work) error {
+		if first {
+			if err := keepContact(tx, own, contact{party: h.m.From, kid: h.kid, how: contactYes}, x.n.wall()); err != nil {
+				return err
+			}
+			if err := x.n.act(tx, by, own, "accord-contact", map[string]any{"accord": e.accord, "party": h.m.From}); err != nil {
+				return err
+			}
+		}
+		if _, err := x.follow(tx, w, own, h.m.From, h.m.Body.Entry, h.inner); err != nil {
+			return err
+		}
+		_, err := tx.Exec(`DELETE FROM exchange_waiting WHERE own = ? AND accord = ? AND n = ?`, string(own), string(e.accord), e.n)
+		return err
+	})
 }
 
 // turnAway forgets what waits of an accord. Its sender hears nothing.

@@ -72,6 +72,78 @@ func TestAccordFirstContact(t *testing.T) {
 	city.comes(back, "an accord the other way", entries(1))
 }
 
+// served is a duty that binds by the service of its authority, to whom closures are owed.
+func served(t *testing.T, authority, bearer *partner) *accord.Text {
+	t.Helper()
+	x, err := accord.TemplateByName(string(hansa.ModelClause))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := x.Draft(accord.Order{
+		ID: hansa.AccordID(hansa.NewID(time.Now())), Title: accord.Words{"en": "Works in the road"}, Languages: []string{"en"},
+		Answers: duty("permit: Permit for works in the road 2026/88", "start,end", "foreman_id"),
+		Term:    accord.Term{From: "2026-01-01", Zone: "Europe/Amsterdam", Notice: 30, Review: []string{"2030-01-01"}, Exit: "erase", ExitDays: 30},
+		Parties: []accord.Party{
+			{ID: authority.id, Title: authority.name, Kind: hansa.City, Role: hansa.RoleBoth},
+			{ID: bearer.id, Title: bearer.name, Kind: hansa.Company, Role: hansa.RoleBoth},
+		},
+		Flows: []accord.Flow{{ID: hansa.FlowID(hansa.NewID(time.Now())), Name: "works", From: bearer.id, To: authority.id, Dataset: accord.Dataset{Name: "closures", Kind: hansa.KindSituation}, Formats: []hansa.Format{"record"}}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// What a stranger says before the yes waits with what it opened, signed or served; what
+// does not wait any more is asked for. With the yes both copies are the same, and nobody
+// says anything anew.
+func TestAccordFirstContactBound(t *testing.T) {
+	notice := api.AccordAct{Service: &accord.Service{How: "post", Reference: "N-1", On: time.Now().UTC().Truncate(time.Second)}}
+	for _, c := range []struct {
+		what string
+		text func(t *testing.T, company, city *partner) *accord.Text
+		kind accord.Kind
+		a    api.AccordAct
+		n    int64
+		lost int64
+	}{
+		{"signed", func(t *testing.T, company, city *partner) *accord.Text { return terms(t, company, city) }, accord.Sign, api.AccordAct{}, 2, 0},
+		{"served", served, accord.Serve, notice, 3, 0},
+		{"served, of which an entry is lost", served, accord.Serve, notice, 3, 2},
+	} {
+		all := signatories(t, "city", "nav")
+		city, company := all[0], all[1]
+		id := company.drafts(c.text(t, company, city))
+		company.acts(id, accord.Open, api.AccordAct{})
+		if d := company.acts(id, c.kind, c.a); d.N != c.n {
+			t.Fatalf("%s: it comes to %+v", c.what, d.Accord)
+		}
+		city.waits(id)
+		for end := time.Now().Add(10 * time.Second); stillWaits(t, company) > 0 && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		}
+		for _, p := range company.accord(id).Parties {
+			if p.Stuck != "" {
+				t.Errorf("%s: it does not arrive: %s", c.what, p.Stuck)
+			}
+		}
+		if err := city.node.db.Write(t.Context(), func(tx hansa.Tx) error {
+			_, err := tx.Exec(`DELETE FROM exchange_waiting WHERE accord = ? AND n = ?`, string(id), c.lost)
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if err := city.node.accords.AnswerContact(t.Context(), city.actor(), id, true); err != nil {
+			t.Fatal(err)
+		}
+		city.comes(id, "what waited", entries(c.n))
+		same(t, id, city, company)
+		if list, err := city.node.accords.AccordContacts(t.Context(), city.actor()); err != nil || len(list) > 0 {
+			t.Errorf("%s: it waits still: %+v, %v", c.what, list, err)
+		}
+	}
+}
+
 func stillWaits(t *testing.T, p *partner) (n int) {
 	t.Helper()
 	if err := p.node.db.Read(t.Context(), func(tx hansa.Tx) error {

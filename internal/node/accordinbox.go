@@ -106,7 +106,11 @@ func (x *accords) hear(ctx context.Context, jws string) (out wireAnswer, err err
 	if e := m.Body.Entry; m.Kind == accord.Told && e != nil && how != contactWaits && e.N > out.N+1 {
 		return out, gap(out.N + 1)
 	}
-	h, err := x.prove(ctx, p.ID, jws, x.n.wall())
+	prove := x.prove
+	if how == contactWaits {
+		prove = x.proveWaiting
+	}
+	h, err := prove(ctx, p.ID, jws, x.n.wall())
 	if err != nil {
 		return out, err
 	}
@@ -158,10 +162,30 @@ func (x *accords) take(ctx context.Context, own hansa.PartyID, h *heard, how str
 				return err
 			}
 		}
-		a, err = x.follow(tx, w, own, h.m.From, h.m.Body.Entry, h.inner)
-		return err
+		if a, err = x.follow(tx, w, own, h.m.From, h.m.Body.Entry, h.inner); err != nil || h.m.Body.Entry.N >= a.N {
+			return err
+		}
+		return x.tellRest(tx, w, own, h.m)
 	})
 	return a, err
+}
+
+// tellRest tells the newest entry to a party that said with m how far its copy is, where
+// own keeps the accord: what is missing before it goes first. What waits for that party
+// is tried anew instead.
+func (x *accords) tellRest(tx hansa.Tx, w *work, own hansa.PartyID, m *accord.Message) error {
+	s, err := x.book.Get(tx, own, m.Accord)
+	if err != nil || x.me(own, []hansa.PartyID{s.Keeper}) == "" || !x.partOf(s, m.From) {
+		return err
+	}
+	if l, err := x.n.deal.outbox.Stuck(tx, accordProcess(own, m.From, m.Accord)); l != nil || err != nil {
+		return err
+	}
+	e, err := x.entry(tx, own, m.Accord, s.N)
+	if err != nil {
+		return err
+	}
+	return x.postEntry(tx, w, own, m.From, m.Accord, e)
 }
 
 // stirred tries what waits for who was just heard of.

@@ -20,6 +20,7 @@ const (
 	letterAccord  = "accord/"
 	letterEntry   = letterAccord + "entry"   // the body is a told
 	letterMessage = letterAccord + "message" // the body is the message, signed
+	letterRest    = letterAccord + "rest"    // the body is a told: the keeper is asked for what comes after it
 )
 
 // told is an entry that is to be told. It is signed when it is sent: by the key of then,
@@ -38,12 +39,25 @@ func accordProcess(own, other hansa.PartyID, id hansa.AccordID) string {
 
 // postEntry has an entry told to a party elsewhere.
 func (x *accords) postEntry(tx hansa.Tx, w *work, own, other hansa.PartyID, id hansa.AccordID, e *accord.Entry) error {
-	body, err := json.Marshal(told{id, e.N, hansa.NewID(x.n.wall())})
+	return x.postTold(tx, w, own, other, letterEntry, told{id, e.N, hansa.NewID(x.n.wall())})
+}
+
+// postRest has the keeper of own's copy, where it lives elsewhere, asked for what comes
+// after the last entry that is here: it is told that entry.
+func (x *accords) postRest(tx hansa.Tx, w *work, own hansa.PartyID, s *accord.State) error {
+	if _, here := x.n.hostedAs(s.Keeper); here {
+		return nil
+	}
+	return x.postTold(tx, w, own, s.Keeper, letterRest, told{s.ID, s.N, hansa.NewID(x.n.wall())})
+}
+
+func (x *accords) postTold(tx hansa.Tx, w *work, own, other hansa.PartyID, kind string, t told) error {
+	body, err := json.Marshal(t)
 	if err != nil {
 		return err
 	}
 	now := x.n.wall()
-	return x.n.deal.outbox.Post(tx, &w.mail, &outbound.Letter{Process: accordProcess(own, other, id), Own: own, Other: other, Kind: letterEntry, Body: body, At: now, Next: now, Stops: true})
+	return x.n.deal.outbox.Post(tx, &w.mail, &outbound.Letter{Process: accordProcess(own, other, t.Accord), Own: own, Other: other, Kind: kind, Body: body, At: now, Next: now, Stops: true})
 }
 
 // postMessage has an own message sent to the keeper.
@@ -61,6 +75,9 @@ func (x *accords) send(ctx context.Context, l *outbound.Letter) outbound.Outcome
 	var t told
 	if err := json.Unmarshal(l.Body, &t); err != nil {
 		return outbound.Outcome{Reason: "the letter cannot be read", Final: true}
+	}
+	if l.Kind == letterRest {
+		return x.sendRest(ctx, l, t)
 	}
 	at := t.N
 	for range accordCatchUpMax {
@@ -86,6 +103,23 @@ func (x *accords) send(ctx context.Context, l *outbound.Letter) outbound.Outcome
 		return x.toldOutcome(l, a, out)
 	}
 	return outbound.Outcome{Reason: "it lacks more entries than are sent in a row", Soon: true}
+}
+
+// sendRest asks the keeper for what own's copy lacks. That it has nothing, or will not
+// say, is an answer too: what comes behind goes on.
+func (x *accords) sendRest(ctx context.Context, l *outbound.Letter, t told) outbound.Outcome {
+	jws, err := x.tells(ctx, l, t, t.N)
+	if err != nil {
+		return outbound.Outcome{Reason: hansa.Public(err).Message, Soon: true}
+	}
+	a, out := x.post(ctx, l, jws)
+	if a == nil {
+		return out
+	}
+	out.Delivered = a.Error == nil || forGood(a, out)
+	out.Soon = !out.Delivered
+	out.Also = func(tx hansa.Tx) error { return x.keepCheckpoint(tx, l.Own, l.Other, a.Checkpoint) }
+	return out
 }
 
 // toldOutcome is what comes of telling an entry.

@@ -30,6 +30,33 @@ func readAccordMessage(jws string) (*accord.Message, trust.Message, error) {
 // party's, by keys that were good when it arrived. It may fetch DID documents, so it is
 // never called inside a transaction.
 func (x *accords) prove(ctx context.Context, own hansa.PartyID, jws string, arrived time.Time) (*heard, error) {
+	h, err := x.proveSender(ctx, own, jws, arrived)
+	if err != nil {
+		return nil, err
+	}
+	return h, x.proveRest(ctx, own, h, arrived)
+}
+
+// proveWaiting proves what waits for own's yes: who sends it, and the entry that opens
+// an accord. The entries behind that one stand on versions that own's copy, which is not
+// there yet, does not have: they are proven with the yes.
+func (x *accords) proveWaiting(ctx context.Context, own hansa.PartyID, jws string, arrived time.Time) (*heard, error) {
+	h, err := x.proveSender(ctx, own, jws, arrived)
+	if err != nil {
+		return nil, err
+	}
+	if h.m.Body.Entry.N <= 1 {
+		return h, x.proveRest(ctx, own, h, arrived)
+	}
+	inner, _, err := readAccordMessage(h.m.Body.Entry.Message)
+	if err != nil {
+		return nil, err
+	}
+	return h, holds(h.m, inner)
+}
+
+// proveSender finds whether a message to own is its sender's.
+func (x *accords) proveSender(ctx context.Context, own hansa.PartyID, jws string, arrived time.Time) (*heard, error) {
 	m, sent, err := readAccordMessage(jws)
 	if err != nil {
 		return nil, err
@@ -41,15 +68,20 @@ func (x *accords) prove(ctx context.Context, own hansa.PartyID, jws string, arri
 	if _, err := trust.VerifyMessage(h.jwk, accord.MessageType, jws); err != nil {
 		return nil, err
 	}
-	if m.Kind == accord.Told {
-		return h, x.proveEntry(ctx, own, h)
+	return h, nil
+}
+
+// proveRest proves what a message holds whose sender is proven.
+func (x *accords) proveRest(ctx context.Context, own hansa.PartyID, h *heard, arrived time.Time) (err error) {
+	if h.m.Kind == accord.Told {
+		return x.proveEntry(ctx, own, h)
 	}
-	if len(m.Body.Text) > 0 {
-		if h.text, err = accord.Read(m.Body.Text); err != nil {
-			return nil, err
+	if len(h.m.Body.Text) > 0 {
+		if h.text, err = accord.Read(h.m.Body.Text); err != nil {
+			return err
 		}
 	}
-	return h, x.proveSignatures(ctx, own, h, arrived)
+	return x.proveSignatures(ctx, own, h, arrived)
 }
 
 // proveEntry proves the message in an entry that a keeper tells.
@@ -62,13 +94,18 @@ func (x *accords) proveEntry(ctx context.Context, own hansa.PartyID, h *heard) e
 		return hansa.Errorf(hansa.Invalid, "the entry is of %s, which is yet to come", e.At.UTC().Format(time.RFC3339)).With(hansa.CodeSkew).At("/body/entry/at")
 	}
 	inner, err := x.prove(ctx, own, e.Message, e.At)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case inner.m.Kind == accord.Told || inner.m.Accord != h.m.Accord:
-		return hansa.Fielded("/body/entry/message", "an entry holds a message about the same accord, and no entry")
 	}
 	h.inner = inner
+	return holds(h.m, inner.m)
+}
+
+// holds is an error unless m, which tells an entry, may hold the message inner in it.
+func holds(m, inner *accord.Message) error {
+	if inner.Kind == accord.Told || inner.Accord != m.Accord {
+		return hansa.Fielded("/body/entry/message", "an entry holds a message about the same accord, and no entry")
+	}
 	return nil
 }
 
