@@ -319,3 +319,67 @@ func TestAccordInboxHostile(t *testing.T) {
 	}
 	same(t, id, city, company)
 }
+
+// How an accord stands is told to its parties, and to nobody else: neither to who forges
+// a message, nor to who is known, and no party of it.
+func TestAccordInboxTellsParties(t *testing.T) {
+	all := signatories(t, "city", "nav", "other")
+	city, company, other := all[0], all[1], all[2]
+	near := city.hosts("near")
+	knowsAll(all...)
+	id := city.drafts(terms(t, city, company))
+	d := city.acts(id, accord.Open, api.AccordAct{})
+	company.comes(id, "the first entry", entries(1))
+	list, err := city.node.accords.Entries(t.Context(), city.id, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, _, err := readAccordMessage(list[0].Message)
+	if err != nil {
+		t.Fatal(err)
+	}
+	comment := func(base string) *accord.Message {
+		return &accord.Message{Accord: id, Base: base, Kind: accord.Comment, Body: accord.Body{Words: "x"}}
+	}
+	told := func(e accord.Entry) *accord.Message {
+		return &accord.Message{Accord: id, Kind: accord.Told, Body: accord.Body{Entry: &e}}
+	}
+	late := list[0]
+	late.N, late.Before = 9, d.Head
+	old := strings.Repeat("0", 64)
+	for _, p := range []*partner{near, other} {
+		repeat := comment(d.Proposed)
+		repeat.ID = first.ID
+		for what, m := range map[string]*accord.Message{"a comment": comment(d.Proposed), "a comment on an old version": comment(old), "a message's id": repeat, "an entry": told(list[0]), "an entry too early": told(late)} {
+			status, a := stranger{p, city}.says(m)
+			if a.N != 0 || a.Head != "" || a.Present != "" || a.Error != nil && strings.Contains(a.Error.Message, "entry 2") {
+				t.Errorf("%s by %s: it is told %d %+v %+v", what, p.name, status, a, a.Error)
+			}
+		}
+	}
+	for what, m := range map[string]*accord.Message{"a comment": comment(d.Proposed), "an entry too early": told(late)} {
+		m.FormatVersion, m.ID, m.From, m.To, m.At = accord.MessageFormat, hansa.NewID(time.Now()), company.id, city.id, time.Now().UTC().Truncate(time.Millisecond)
+		key, err := other.node.accords.messageKey(t.Context(), other.id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h, err := signedMessage(key, m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		status, a := stranger{other, city}.posts(h.jws)
+		if status != http.StatusForbidden || a.N != 0 || a.Head != "" || a.Present != "" {
+			t.Errorf("%s that is forged: it is told %d %+v", what, status, a)
+		}
+	}
+	own := stranger{company, city}
+	if status, a := own.says(told(late)); status != http.StatusConflict || a.N != 1 || a.Head != d.Head || a.Present != d.Proposed {
+		t.Errorf("a party that tells an entry too early: %d %+v", status, a)
+	}
+	if status, a := own.says(comment(old)); status != http.StatusConflict || a.N != 1 || a.Head != d.Head || a.Present != d.Proposed {
+		t.Errorf("a party that says something of an old version: %d %+v", status, a)
+	}
+	if status, a := own.says(comment(d.Proposed)); status != http.StatusOK || a.N != 2 || a.Head == "" || a.Present != d.Proposed {
+		t.Errorf("a party that is heard: %d %+v", status, a)
+	}
+}

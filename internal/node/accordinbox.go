@@ -87,7 +87,8 @@ func (x *accords) received(w http.ResponseWriter, r *http.Request, _ hansa.Actor
 	return nil
 }
 
-// hear takes a message from another node. What it answers is said also with an error.
+// hear takes a message from another node. What it answers is said also with an error;
+// how the accord stands is said to its parties alone, once the sender is proven.
 func (x *accords) hear(ctx context.Context, jws string) (out wireAnswer, err error) {
 	m, _, err := readAccordMessage(strings.TrimSpace(jws))
 	if err != nil {
@@ -102,15 +103,7 @@ func (x *accords) hear(ctx context.Context, jws string) (out wireAnswer, err err
 	if err != nil {
 		return out, err
 	}
-	out = x.placed(ctx, p.ID, out)
-	if e := m.Body.Entry; m.Kind == accord.Told && e != nil && how != contactWaits && e.N > out.N+1 {
-		return out, gap(out.N + 1)
-	}
-	prove := x.prove
-	if how == contactWaits {
-		prove = x.proveWaiting
-	}
-	h, err := prove(ctx, p.ID, jws, x.n.wall())
+	h, err := x.proveSender(ctx, p.ID, jws, x.n.wall())
 	if err != nil {
 		return out, err
 	}
@@ -118,29 +111,60 @@ func (x *accords) hear(ctx context.Context, jws string) (out wireAnswer, err err
 	if _, ok := x.n.limiter.Allow(by, 1, x.n.wall()); !ok {
 		return out, hansa.Errorf(hansa.Busy, "a participant may make %d requests a second", x.n.rate()).With(hansa.CodeRateLimited)
 	}
-	if m.Kind == accord.Asks || m.Kind == accord.Answers {
-		return out, asks{x.n}.heard(ctx, p.ID, h)
-	}
 	if how == contactWaits {
+		if err := x.proveWaiting(ctx, p.ID, h); err != nil {
+			return out, err
+		}
 		out.Waits = true
 		return out, x.putBy(ctx, p.ID, h)
 	}
-	a, err := x.take(ctx, p.ID, h, how)
-	out.N, out.Head, out.Present = a.N, a.Head, a.Present
+	a, may, err := x.placed(ctx, p.ID, m)
+	if err != nil {
+		return out, err
+	}
+	if may {
+		out.N, out.Head, out.Present = a.N, a.Head, a.Present
+	}
+	if e := m.Body.Entry; m.Kind == accord.Told && e != nil && e.N > a.N+1 {
+		if !may {
+			return out, hansa.Errorf(hansa.Denied, "%s does not keep this accord", m.From).With(hansa.CodeForbidden).At("/from")
+		}
+		return out, gap(a.N + 1)
+	}
+	if err := x.proveRest(ctx, p.ID, h, x.n.wall()); err != nil {
+		return out, err
+	}
+	if m.Kind == accord.Asks || m.Kind == accord.Answers {
+		return out, asks{x.n}.heard(ctx, p.ID, h)
+	}
+	a, err = x.take(ctx, p.ID, h, how)
+	if !may { // who has come in by it may know
+		_, may, _ = x.placed(ctx, p.ID, m)
+	}
+	if may {
+		out.N, out.Head, out.Present = a.N, a.Head, a.Present
+	}
 	x.stirred(ctx, p.ID, m)
 	return out, err
 }
 
-// placed adds how far own's copy is to an answer, for who sent what came too early.
-func (x *accords) placed(ctx context.Context, own hansa.PartyID, out wireAnswer) wireAnswer {
-	_ = x.n.db.Read(ctx, func(tx hansa.Tx) error {
-		s, err := x.book.Get(tx, own, out.Accord)
-		if err == nil {
-			out.N, out.Head, out.Present = s.N, s.Head, s.Proposed
+// placed is how far own's copy is, for who sent what came too early, and whether the
+// sender may know: a party of the accord, and who brought it. Where there is no copy
+// yet there is nothing to know.
+func (x *accords) placed(ctx context.Context, own hansa.PartyID, m *accord.Message) (a placing, may bool, err error) {
+	err = x.n.db.Read(ctx, func(tx hansa.Tx) error {
+		s, err := x.book.Get(tx, own, m.Accord)
+		if err != nil || s.N == 0 {
+			may = true
+			return unlessGone(err)
 		}
-		return nil
+		a = placing{N: s.N, Head: s.Head, Present: s.Proposed}
+		if may = x.partOf(s, m.From); !may {
+			may, err = brought(tx, own, m.Accord, m.From)
+		}
+		return err
 	})
-	return out
+	return a, may, err
 }
 
 // take takes a message that is proven: as keeper, or as one who follows a keeper.

@@ -37,22 +37,19 @@ func (x *accords) prove(ctx context.Context, own hansa.PartyID, jws string, arri
 	return h, x.proveRest(ctx, own, h, arrived)
 }
 
-// proveWaiting proves what waits for own's yes: who sends it, and the entry that opens
-// an accord. The entries behind that one stand on versions that own's copy, which is not
-// there yet, does not have: they are proven with the yes.
-func (x *accords) proveWaiting(ctx context.Context, own hansa.PartyID, jws string, arrived time.Time) (*heard, error) {
-	h, err := x.proveSender(ctx, own, jws, arrived)
+// proveWaiting proves what waits for own's yes, whose sender is proven: the entry that
+// opens an accord. The entries behind that one stand on versions that own's copy, which
+// is not there yet, does not have: they are proven with the yes.
+func (x *accords) proveWaiting(ctx context.Context, own hansa.PartyID, h *heard) error {
+	e := h.m.Body.Entry
+	if e.N <= 1 {
+		return x.proveEntry(ctx, own, h)
+	}
+	inner, _, err := readAccordMessage(e.Message)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if h.m.Body.Entry.N <= 1 {
-		return h, x.proveRest(ctx, own, h, arrived)
-	}
-	inner, _, err := readAccordMessage(h.m.Body.Entry.Message)
-	if err != nil {
-		return nil, err
-	}
-	return h, holds(h.m, inner)
+	return holds(h.m, inner)
 }
 
 // proveSender finds whether a message to own is its sender's.
