@@ -312,9 +312,16 @@ func (x *accords) sendOff(tx hansa.Tx, w *work, y *saying, h *heard) error {
 	if err := x.n.deal.outbox.Room(h.m.To); err != nil && h.m.Kind != accord.Suspend && h.m.Kind != accord.End {
 		return err
 	}
+	giving := h.m.Kind == accord.Suspend || h.m.Kind == accord.Resume
 	if h.m.Kind != accord.Join || y.s.N > 0 { // a copy that is there knows what may be said
-		e := &accord.Entry{N: y.s.N + 1, Before: y.s.Head, At: x.n.wall().UTC().Truncate(time.Millisecond), Message: h.jws}
-		if _, _, err := y.s.Step(e, h.m, h.text); err != nil {
+		s := y.s
+		if giving {
+			var err error
+			if s, err = x.foreseen(tx, own, s); err != nil {
+				return err
+			}
+		}
+		if _, _, err := s.Step(x.next(s, h.jws), h.m, h.text); err != nil {
 			return err
 		}
 	}
@@ -325,14 +332,34 @@ func (x *accords) sendOff(tx hansa.Tx, w *work, y *saying, h *heard) error {
 		return err
 	}
 	w.moved = append(w.moved, string(h.m.Accord))
-	if !stopsNow(h.m, y.s) {
+	if !giving && !stopsNow(h.m, y.s) {
 		return nil
 	}
 	s, err := x.book.Get(tx, own, h.m.Accord)
 	if err != nil {
 		return err
 	}
+	if h.m.Kind == accord.Resume {
+		return x.effect(tx, w, own, s, []accord.Effect{accord.Go{Party: y.me, Flow: h.m.Body.Flow}})
+	}
 	return x.effect(tx, w, own, s, []accord.Effect{accord.Stop{Party: y.me, Flow: h.m.Body.Flow}})
+}
+
+// next is the entry that a message comes to, if the keeper numbers it as s stands.
+func (x *accords) next(s *accord.State, jws string) *accord.Entry {
+	return &accord.Entry{N: s.N + 1, Before: s.Head, At: x.n.wall().UTC().Truncate(time.Millisecond), Message: jws}
+}
+
+// foreseen is own's copy as it will stand once the keeper has numbered what own has said
+// of its giving. What would be refused as things are is left out.
+func (x *accords) foreseen(tx hansa.Tx, own hansa.PartyID, s *accord.State) (*accord.State, error) {
+	list, err := unheard(tx, own, s.ID)
+	for _, y := range list {
+		if n, _, bad := s.Step(x.next(s, y.m.ID), y.m, nil); bad == nil {
+			s = &n
+		}
+	}
+	return s, err
 }
 
 // stopsNow reports whether a party's word stops its giving at once: a suspension does,
@@ -346,7 +373,7 @@ func stopsNow(m *accord.Message, s *accord.State) bool {
 }
 
 // asItStands is own's copy with what own has stopped by its word alone, which the
-// keeper has not numbered yet.
+// keeper has not numbered yet, and without what it has let go on since.
 func (x *accords) asItStands(tx hansa.Tx, own hansa.PartyID, s *accord.State) (*accord.State, error) {
 	list, err := unheard(tx, own, s.ID)
 	if err != nil || len(list) == 0 {
@@ -358,11 +385,14 @@ func (x *accords) asItStands(tx hansa.Tx, own hansa.PartyID, s *accord.State) (*
 	}
 	out := *s
 	out.Suspended = slices.Clone(s.Suspended)
-	for _, m := range list {
-		if !stopsNow(m, s) {
-			continue
+	for _, y := range list {
+		m := y.m
+		switch {
+		case y.back:
+			out.Suspended = slices.DeleteFunc(out.Suspended, func(u accord.Suspension) bool { return u.Party == me && (m.Body.Flow == "" || u.Flow == m.Body.Flow) })
+		case stopsNow(m, s):
+			out.Suspended = append(out.Suspended, accord.Suspension{Party: me, Flow: m.Body.Flow, At: m.At, Words: m.Body.Words})
 		}
-		out.Suspended = append(out.Suspended, accord.Suspension{Party: me, Flow: m.Body.Flow, At: m.At, Words: m.Body.Words})
 	}
 	return &out, nil
 }

@@ -2,6 +2,7 @@ package node
 
 import (
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -218,4 +219,102 @@ func TestAccordKeeperAway(t *testing.T) {
 	company.comes(id, "the suspension", func(d api.AccordDetail) bool { return d.State == hansa.AccordSuspended && len(d.Sent) == 0 })
 	city.comes(id, "the suspension", func(d api.AccordDetail) bool { return d.State == hansa.AccordSuspended })
 	same(t, id, city, company)
+}
+
+// shut reports whether the gates of what p gives under an accord are shut.
+func (p *partner) shut(id hansa.AccordID) (shut bool) {
+	p.t.Helper()
+	err := p.node.db.Read(p.t.Context(), func(tx hansa.Tx) error {
+		all, err := pledgesOf(tx, p.id, id)
+		for _, x := range all {
+			if x.gives() {
+				shut = shut || x.State != pledgeOpen
+			}
+		}
+		return err
+	})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return shut
+}
+
+// errUndone has a transaction leave nothing.
+var errUndone = errors.New("undone")
+
+// What was suspended while the keeper is away is resumed while it is away: the data
+// passes again at once, and the keeper numbers both words in their order.
+func TestAccordResumedWhileKeeperAway(t *testing.T) {
+	all := signatories(t, "city", "nav")
+	city, company := all[0], all[1]
+	knowsAll(all...)
+	id := agree(t, terms(t, city, company), city, company)
+	company.publish("before")
+	city.has("closures-from-nav", "before")
+	city.stop()
+	before := company.accord(id)
+	if slices.Contains(before.May, accord.Resume) {
+		t.Error("what runs may be resumed")
+	}
+	d := company.acts(id, accord.Suspend, api.AccordAct{Words: "under repair"})
+	if !company.shut(id) || !slices.Contains(d.May, accord.Resume) || len(d.Suspended) != 1 || !d.Suspended[0].Unconfirmed {
+		t.Errorf("suspended, while the keeper is away: %+v %+v", d.Accord, d.Suspended)
+	}
+	company.refuses(id, accord.Suspend, api.AccordAct{}, hansa.Conflict, "it stands still already")
+	for i := range 2 { // and once more
+		d = company.acts(id, accord.Resume, api.AccordAct{Words: "repaired"})
+		if company.shut(id) || len(d.Suspended) != 0 || slices.Contains(d.May, accord.Resume) || len(d.Sent) != 2+2*i {
+			t.Errorf("resumed, while the keeper is away: %+v %+v", d.Accord, d.Suspended)
+		}
+		company.refuses(id, accord.Resume, api.AccordAct{}, hansa.Conflict, "stands still")
+		if i == 0 {
+			company.acts(id, accord.Suspend, api.AccordAct{})
+			if !company.shut(id) {
+				t.Error("suspended once more, and the gate is open")
+			}
+		}
+	}
+	if err := company.node.db.Write(t.Context(), func(tx hansa.Tx) error { // once the keeper has numbered what stops it, and not yet what takes that back
+		s, err := company.node.accords.book.Get(tx, company.id, id)
+		if err != nil {
+			return err
+		}
+		s.Suspended = append(s.Suspended, accord.Suspension{Party: company.id, At: time.Now()})
+		if _, err := tx.Exec(`UPDATE exchange_sent SET state = ?, done = ?, jws = '' WHERE kind = ? AND state = ?`, sentTaken, time.Now().UnixMicro(), string(accord.Suspend), sentWaits); err != nil {
+			return err
+		}
+		seen, err := company.node.accords.asItStands(tx, company.id, s)
+		if err == nil && len(seen.Suspended) > 0 {
+			t.Errorf("half of it numbered, it stands still: %+v", seen.Suspended)
+		}
+		return errors.Join(err, errUndone)
+	}); !errors.Is(err, errUndone) {
+		t.Fatal(err)
+	}
+	company.again()
+	company.publish("meanwhile")
+	city.again()
+	for _, p := range all {
+		p.comes(id, "each word", func(d api.AccordDetail) bool { return d.N == before.N+4 && inForce(d) && len(d.Sent) == 0 })
+	}
+	same(t, id, city, company)
+	city.has("closures-from-nav", "meanwhile")
+	if company.shut(id) {
+		t.Error("both are in force, and the gate is shut")
+	}
+
+	company.acts(id, accord.Suspend, api.AccordAct{})
+	city.comes(id, "the suspension", func(d api.AccordDetail) bool { return d.State == hansa.AccordSuspended })
+	company.comes(id, "its own word", func(d api.AccordDetail) bool { return len(d.Sent) == 0 })
+	city.stop() // a change of what the keeper has numbered waits for it
+	if d := company.acts(id, accord.Resume, api.AccordAct{}); !company.shut(id) || len(d.Suspended) != 1 || slices.Contains(d.May, accord.Resume) {
+		t.Errorf("resumed, of what was numbered: %+v %+v", d.Accord, d.Suspended)
+	}
+	city.again()
+	for _, p := range all {
+		p.comes(id, "force", inForce)
+	}
+	same(t, id, city, company)
+	company.publish("after")
+	city.has("closures-from-nav", "after")
 }

@@ -225,8 +225,8 @@ func (x *accords) refused(tx hansa.Tx, own hansa.PartyID, a *wireAnswer) error {
 
 func cutTo(s string, n int) string { return strings.ToValidUTF8(s[:min(len(s), n)], "") }
 
-// afterRefusal lets own's giving go on that had stopped at its own word, when the keeper
-// refused that word.
+// afterRefusal has own's giving go on that had stopped at its own word, or stand still
+// that had gone on, when the keeper refused that word.
 func (x *accords) afterRefusal(ctx context.Context, own hansa.PartyID, id hansa.AccordID, message string) {
 	err := x.write(ctx, func(tx hansa.Tx, w *work) error {
 		list, err := sents(tx, own, id, sentRefused, accordSentShownMax)
@@ -234,14 +234,14 @@ func (x *accords) afterRefusal(ctx context.Context, own hansa.PartyID, id hansa.
 			return err
 		}
 		for _, s := range list {
-			if s.id == message && (s.kind == accord.Suspend || s.kind == accord.End) {
+			if s.id == message && (s.kind == accord.Suspend || s.kind == accord.Resume || s.kind == accord.End) {
 				return x.reopen(tx, w, own, id)
 			}
 		}
 		return nil
 	})
 	if err != nil {
-		x.n.log.LogAttrs(ctx, slog.LevelError, "a giving that may go on stands still", slog.String("accord", string(id)), slog.Any("err", err))
+		x.n.log.LogAttrs(ctx, slog.LevelError, "a giving is not as the keeper left it", slog.String("accord", string(id)), slog.Any("err", err))
 	}
 }
 

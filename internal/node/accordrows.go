@@ -133,23 +133,35 @@ func (x *accords) sentOne(tx hansa.Tx, own hansa.PartyID, m *accord.Message) (st
 	return state, stuck, err
 }
 
-// unheard are own's words that stop its giving and which the keeper has not numbered.
-func unheard(tx hansa.Tx, own hansa.PartyID, id hansa.AccordID) (out []*accord.Message, err error) {
-	rows, err := tx.Query(`SELECT jws FROM exchange_sent WHERE own = ? AND accord = ? AND state = ? AND kind IN (?, ?) ORDER BY at`, string(own), string(id), sentWaits, string(accord.Suspend), string(accord.End))
+// word is what own has said of its giving, and the keeper has not numbered.
+type word struct {
+	m *accord.Message
+	// back says of resume that it takes back a suspension which the keeper had not
+	// numbered when it was said: it counts at once, as that did.
+	back bool
+}
+
+// unheard are own's words that stop its giving, or let it go on, and which the keeper
+// has not numbered, in their order.
+func unheard(tx hansa.Tx, own hansa.PartyID, id hansa.AccordID) (out []word, err error) {
+	rows, err := tx.Query(`SELECT jws, (SELECT COUNT(*) FROM exchange_sent o WHERE o.own = s.own AND o.accord = s.accord AND o.kind = ? AND o.at <= s.at AND (o.state = ? OR o.state = ? AND o.done >= s.at))
+		FROM exchange_sent s WHERE own = ? AND accord = ? AND state = ? AND kind IN (?, ?, ?) ORDER BY at, id`,
+		string(accord.Suspend), sentWaits, sentTaken, string(own), string(id), sentWaits, string(accord.Suspend), string(accord.Resume), string(accord.End))
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = rows.Close() }() // rows.Err says what went wrong
 	for rows.Next() {
 		var jws string
-		if err := rows.Scan(&jws); err != nil {
+		var before int
+		if err := rows.Scan(&jws, &before); err != nil {
 			return nil, err
 		}
 		m, _, err := readAccordMessage(jws)
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, m)
+		out = append(out, word{m, m.Kind == accord.Resume && before > 0})
 	}
 	return out, rows.Err()
 }

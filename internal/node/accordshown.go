@@ -21,7 +21,7 @@ func (x *accords) shown(tx hansa.Tx, own hansa.PartyID, s *accord.State) (out ap
 	if out.Accord, err = x.listed(tx, &accord.Row{Own: own, State: s, Title: t.proposed.Title, Model: t.proposed.Model, Parties: parties}, nil); err != nil {
 		return out, err
 	}
-	return out, x.detail(tx, own, out.Me, s, t, &out)
+	return out, x.detail(tx, own, s, t, &out)
 }
 
 // listed is own's copy in short.
@@ -31,7 +31,10 @@ func (x *accords) listed(tx hansa.Tx, r *accord.Row, u *unsettled) (out api.Acco
 	me, now := x.me(r.Own, names), s.At(x.n.clock())
 	out = api.Accord{
 		ID: s.ID, Party: x.n.party(r.Own).Name, Me: me, Title: r.Title, Model: r.Model, State: now.State, Since: now.Since, End: now.End, EndedBy: s.EndedBy, Reason: s.Reason, Keeper: s.Keeper, Opener: s.Opener,
-		Version: s.Version, Proposed: s.Proposed, Force: s.Force, Effect: s.Effect, N: s.N, Head: s.Head, Turn: nonNil(now.Turn), Mine: slices.Contains(now.Turn, me), TurnSince: s.TurnSince, May: x.may(s, me), Due: shownDues(s.Dues(x.n.clock()), x.n.clock()),
+		Version: s.Version, Proposed: s.Proposed, Force: s.Force, Effect: s.Effect, N: s.N, Head: s.Head, Turn: nonNil(now.Turn), Mine: slices.Contains(now.Turn, me), TurnSince: s.TurnSince, Due: shownDues(s.Dues(x.n.clock()), x.n.clock()),
+	}
+	if out.May, err = x.may(tx, r.Own, s, me, u); err != nil {
+		return out, err
 	}
 	if out.Parties, err = x.shownParties(tx, r, me, u); err != nil {
 		return out, err
@@ -42,18 +45,32 @@ func (x *accords) listed(tx hansa.Tx, r *accord.Row, u *unsettled) (out api.Acco
 	return out, err
 }
 
-// may is what me may do now. A draft is opened.
-func (*accords) may(s *accord.State, me hansa.PartyID) []accord.Kind {
+// may is what me may do now. A draft is opened. What stands still, and what does not, is
+// so by own's word too, which the keeper has not numbered yet.
+func (x *accords) may(tx hansa.Tx, own hansa.PartyID, s *accord.State, me hansa.PartyID, u *unsettled) ([]accord.Kind, error) {
 	if s.N == 0 {
-		return []accord.Kind{accord.Open}
+		return []accord.Kind{accord.Open}, nil
+	}
+	now := s.May(me)
+	giving := now
+	if u == nil || u.sent[s.ID] {
+		ahead, err := x.foreseen(tx, own, s)
+		if err != nil {
+			return nil, err
+		}
+		giving = ahead.May(me)
 	}
 	out := []accord.Kind{}
-	for _, k := range s.May(me) {
-		if slices.Contains(accordActs, k) {
+	for _, k := range accord.Kinds() {
+		may := now
+		if k == accord.Suspend || k == accord.Resume {
+			may = giving
+		}
+		if slices.Contains(may, k) && slices.Contains(accordActs, k) {
 			out = append(out, k)
 		}
 	}
-	return out
+	return out, nil
 }
 
 func nonNil[T any](list []T) []T {
@@ -129,7 +146,7 @@ func (x *accords) shownSent(tx hansa.Tx, own hansa.PartyID, s *accord.State) ([]
 }
 
 // detail adds what an accord says and how it stands.
-func (x *accords) detail(tx hansa.Tx, own, me hansa.PartyID, s *accord.State, t basis, out *api.AccordDetail) (err error) {
+func (x *accords) detail(tx hansa.Tx, own hansa.PartyID, s *accord.State, t basis, out *api.AccordDetail) (err error) {
 	if out.Text, err = t.proposed.Canonical(); err != nil {
 		return err
 	}
@@ -159,17 +176,12 @@ func (x *accords) detail(tx hansa.Tx, own, me hansa.PartyID, s *accord.State, t 
 	for _, e := range s.Erasures {
 		out.Erasures = append(out.Erasures, api.AccordErasure{By: e.By, Erasure: e.Erasure})
 	}
-	for _, u := range s.Suspended {
-		out.Suspended = append(out.Suspended, api.AccordSuspension{Party: u.Party, Flow: u.Flow, At: u.At, Words: u.Words})
-	}
-	list, err := unheard(tx, own, s.ID)
-	for _, m := range list {
-		if stopsNow(m, s) {
-			out.Suspended = append(out.Suspended, api.AccordSuspension{Party: me, Flow: m.Body.Flow, At: m.At, Words: m.Body.Words, Unconfirmed: true})
-		}
-	}
+	seen, err := x.asItStands(tx, own, s)
 	if err != nil {
 		return err
+	}
+	for _, u := range seen.Suspended {
+		out.Suspended = append(out.Suspended, api.AccordSuspension{Party: u.Party, Flow: u.Flow, At: u.At, Words: u.Words, Unconfirmed: !slices.Contains(s.Suspended, u)})
 	}
 	out.Service, out.Objection, out.Acknowledged, out.Until = s.Service, s.Objection, s.Acknowledged, s.Until
 	if s.Early && t.force != nil {
