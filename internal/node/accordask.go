@@ -48,8 +48,8 @@ func (v asks) Ask(ctx context.Context, by hansa.Actor, o api.AskOrder) (out api.
 	if err := r.Validate(); err != nil {
 		return out, err
 	}
-	if r.Rule != "" && own.Kind != hansa.City && own.Kind != hansa.PublicBody {
-		return out, hansa.Fielded("/rule", "a public body alone asks by this rule")
+	if err := cmp.Or(byRule(own, r), lasts(r, v.n.wall())); err != nil {
+		return out, err
 	}
 	to, err := v.other(ctx, own.ID, o.To)
 	if err != nil {
@@ -79,8 +79,28 @@ func (v asks) AnswerAsk(ctx context.Context, by hansa.Actor, id string, act acco
 	if a.Terms != nil {
 		answer.Request = v.request(own, a.Terms)
 		answer.Request.Offers, answer.Request.Rule = x.Terms().Offers, "" // who gives stays; the law's clock has been answered
+		if err := lasts(answer.Request, v.n.wall()); err != nil {
+			return out, err
+		}
 	}
 	return v.say(ctx, by, own, x.Other(v.me(own, x)), &accord.Message{Accord: x.ID, Kind: accord.Answers, Body: accord.Body{Answer: answer}})
+}
+
+// byRule is an error for a party that asks by a rule which is not for it.
+func byRule(by hansa.Party, r *accord.Request) error {
+	if r.Rule == "" || by.Kind == hansa.City || by.Kind == hansa.PublicBody {
+		return nil
+	}
+	return hansa.Fielded("/rule", "a public body alone asks by this rule").WithHint("say in how many working days you want an answer, and no rule")
+}
+
+// lasts is an error for a request whose last day was over, everywhere, before today. What
+// is no day is refused by [accord.Request.Validate].
+func lasts(r *accord.Request, now time.Time) error {
+	if _, bad := time.Parse(time.DateOnly, r.Until); bad == nil && r.Until < now.Add(-lastZone).UTC().Format(time.DateOnly) {
+		return hansa.Fielded("/until", "the last day lies in the past: %s", r.Until).WithHint("give a later day, or none")
+	}
+	return nil
 }
 
 // request fills in what terms leave open.
@@ -192,8 +212,31 @@ func (v asks) say(ctx context.Context, by hansa.Actor, own hansa.Party, to hansa
 	return v.Asked(ctx, by, string(m.Accord))
 }
 
+// says is an error for terms in m that nobody here could have said: of the kind of a
+// sender that lives elsewhere nothing is proven.
+func (v asks) says(m *accord.Message) error {
+	r, field := m.Body.Request, "/body/request"
+	if a := m.Body.Answer; a != nil {
+		r, field = a.Request, "/body/answer/request"
+	}
+	if r == nil {
+		return nil
+	}
+	err := lasts(r, v.n.wall())
+	if p, here := v.n.hostedAs(m.From); here {
+		err = cmp.Or(byRule(p, r), err)
+	}
+	if e := hansa.Public(err); e != nil {
+		return e.At(field + e.Field)
+	}
+	return nil
+}
+
 // heard takes what another node says of a request.
 func (v asks) heard(ctx context.Context, own hansa.PartyID, h *heard) error {
+	if err := v.says(h.m); err != nil {
+		return err
+	}
 	return v.n.accords.write(ctx, func(tx hansa.Tx, w *work) error {
 		if err := v.n.accords.keepCheckpoint(tx, own, h.m.From, h.m.Checkpoint); err != nil {
 			return err

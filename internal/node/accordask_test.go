@@ -240,3 +240,74 @@ func TestRequestAnswered(t *testing.T) {
 		t.Errorf("a draft that names the request no more: %+v", a.Accords)
 	}
 }
+
+// A last day that was over everywhere before today is refused with its field, asked or
+// proposed back, here or by another node; a day that is still today somewhere is not.
+func TestRequestLastDay(t *testing.T) {
+	all := signatories(t, "city", "nav")
+	knowsAll(all...)
+	city, nav := all[0], all[1]
+	last := time.Now().Add(-lastZone).UTC()
+	over, today := last.AddDate(0, 0, -1).Format(time.DateOnly), last.Format(time.DateOnly)
+	ask := func(until string) (api.Asked, error) {
+		o := api.AskOrder{To: "nav", AskTerms: counts()}
+		o.Until = until
+		return asks{city.node}.Ask(t.Context(), city.actor(), o)
+	}
+	past := func(what string, err error) {
+		t.Helper()
+		if err == nil || hansa.Public(err).Field != "/until" || hansa.Public(err).Hint == "" {
+			t.Errorf("%s until %s: %v", what, over, err)
+		}
+	}
+	_, err := ask(over)
+	past("asked", err)
+	a, err := ask(today)
+	if err != nil {
+		t.Fatalf("asked until %s: %v", today, err)
+	}
+	nav.hears(string(a.ID), 1)
+	terms := counts()
+	terms.Until = over
+	_, err = asks{nav.node}.AnswerAsk(t.Context(), nav.actor(), string(a.ID), accord.Countered, api.AskAnswer{Words: "sooner", Terms: &terms})
+	past("proposed back", err)
+	if b := nav.hears(string(a.ID), 1); len(b.Steps) != 1 || !b.Mine {
+		t.Errorf("after what was refused the request is %+v", b)
+	}
+	r := asks{city.node}.request(city.node.party(city.id), &terms)
+	for field, m := range map[string]*accord.Message{
+		"/body/request/until":        {Accord: hansa.AccordID(hansa.NewID(time.Now())), Kind: accord.Asks, Body: accord.Body{Request: r}},
+		"/body/answer/request/until": {Accord: a.ID, Kind: accord.Answers, Body: accord.Body{Answer: &accord.Answer{Act: accord.Countered, Request: r}}},
+	} {
+		from, to := city, nav
+		if m.Kind == accord.Answers {
+			from, to = nav, city
+		}
+		if status, got := (stranger{from, to}).says(m); got.Error == nil || got.Error.Field != field {
+			t.Errorf("heard until %s: %d %+v", over, status, got.Error)
+		}
+	}
+}
+
+// By a legal rule a public body alone asks: a party of this node that is none is refused,
+// whatever it sends.
+func TestRequestByRuleOfThePublic(t *testing.T) {
+	all := signatories(t, "city")
+	city := all[0]
+	near := city.hosts("near")
+	ask := func(rule string) *accord.Message {
+		terms := counts()
+		terms.Rule = rule
+		return &accord.Message{Accord: hansa.AccordID(hansa.NewID(time.Now())), Kind: accord.Asks, Body: accord.Body{Request: asks{city.node}.request(city.node.party(near.id), &terms)}}
+	}
+	if status, a := (stranger{near, city}).says(ask("")); status != http.StatusOK {
+		t.Fatalf("the control: %d %+v", status, a.Error)
+	}
+	m := ask("data-act-answer-emergency")
+	if status, a := (stranger{near, city}).says(m); a.Error == nil || a.Error.Field != "/body/request/rule" {
+		t.Errorf("a company asks by the law: %d %+v", status, a.Error)
+	}
+	if _, err := (asks{city.node}).Asked(t.Context(), city.actor(), string(m.Accord)); hansa.KindOf(err) != hansa.NotFound {
+		t.Errorf("what was refused is here: %v", err)
+	}
+}
