@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"net/url"
 	"time"
 
 	"github.com/hansa-exchange/hansa"
@@ -103,6 +104,30 @@ func (cmd *accordsNewCmd) Run(ctx context.Context, g *globals, p *printer) error
 		return err
 	}
 	p.say("Next: hansa accords open %s", d.ID)
+	return nil
+}
+
+type accordsDiscardCmd struct{ accordRef }
+
+func (accordsDiscardCmd) examples() []string {
+	return []string{"hansa accords discard ID", "hansa accords discard ID --yes"}
+}
+
+func (cmd *accordsDiscardCmd) Run(ctx context.Context, g *globals, p *printer) error {
+	c, id, err := g.accordAt(ctx, p, cmd.ID)
+	if err != nil {
+		return err
+	}
+	if err := p.ask(g, "Throw the draft "+clean(id)+" away, for good? [y/N] "); err != nil {
+		return err
+	}
+	if err := c.do(ctx, "DELETE", "/api/v1/accords/"+url.PathEscape(id)+"?"+url.Values{"party": {cmd.Party}}.Encode(), nil, nil); err != nil {
+		return err
+	}
+	if done, err := p.show(map[string]any{"discarded": id}); done {
+		return err
+	}
+	p.say("The draft is thrown away. Nobody else had it.")
 	return nil
 }
 

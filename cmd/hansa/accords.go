@@ -8,6 +8,7 @@ type accordsCmd struct {
 	Check     accordsCheckCmd     `cmd:"" help:"Hold a text to the rules of its model, without a node."`
 	List      accordsListCmd      `cmd:"" help:"List accords, and those of strangers that wait for a yes."`
 	New       accordsNewCmd       `cmd:"" help:"Keep a text as a draft, or change one."`
+	Discard   accordsDiscardCmd   `cmd:"" help:"Throw a draft away that nobody else has."`
 	Adopt     accordsAdoptCmd     `cmd:"" help:"Draft an accord of the terms that another city publishes, and show what differs."`
 	Show      accordsShowCmd      `cmd:"" help:"Show an accord, or the bytes that are signed."`
 	Kept      accordsKeptCmd      `cmd:"" help:"Say of each clause in force whether it is kept, as far as the evidence of the node tells."`

@@ -174,7 +174,7 @@ func (x *accords) keepDraft(ctx context.Context, by hansa.Actor, party string, t
 		if err := errors.Join(ok(tx, own.ID), asks{x.n}.answeredBy(tx, own, t)); err != nil {
 			return err
 		}
-		if err := errors.Join(x.book.AddText(tx, own.ID, t), x.book.Put(tx, own.ID, s, t)); err != nil {
+		if err := errors.Join(x.book.AddText(tx, own.ID, t), x.forgetReplaced(tx, own.ID, t.ID, hash), x.book.Put(tx, own.ID, s, t)); err != nil {
 			return err
 		}
 		if err := x.n.act(tx, by, own.ID, act, map[string]any{"accord": t.ID, "hash": hash}); err != nil {
@@ -320,6 +320,9 @@ func (x *accords) ActAccord(ctx context.Context, by hansa.Actor, id hansa.Accord
 		return out, err
 	}
 	m, err := x.message(y)
+	if err == nil {
+		err = draftAlone(y.s, kind)
+	}
 	if err != nil {
 		return out, err
 	}

@@ -351,6 +351,11 @@ func (p accordpages) ChangeDraft(ctx context.Context, by hansa.Actor, id hansa.A
 	return err
 }
 
+// DiscardDraft implements [room.AccordDesk].
+func (p accordpages) DiscardDraft(ctx context.Context, by hansa.Actor, id hansa.AccordID) error {
+	return p.n.accords.DiscardDraft(ctx, by, id, "")
+}
+
 // ActAccord implements [room.AccordDesk].
 func (p accordpages) ActAccord(ctx context.Context, by hansa.Actor, id hansa.AccordID, kind accord.Kind, a room.AccordAct) error {
 	o := api.AccordAct{Base: a.Base, Clause: a.Clause, Words: a.Words, Role: a.Role, Power: a.Power, Notice: a.Notice, Flow: a.Flow, Refused: a.Refused, Keeper: a.Keeper, Service: a.Service, Erasure: a.Erasure}

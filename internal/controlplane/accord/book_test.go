@@ -321,10 +321,17 @@ func TestBookOld(t *testing.T) {
 func TestDraft(t *testing.T) {
 	db, book := shelf(t), accord.NewBook()
 	x := partnership(t, hansa.ModelPartnership, city, company)
+	x.Request = "0192f0c4-7a10-7abc-8def-0123456789ab"
 	err := db.Write(t.Context(), func(tx hansa.Tx) error {
 		s := &accord.State{ID: theID, State: hansa.AccordDraft, Since: time.Unix(1, 0)}
 		if err := errors.Join(book.AddText(tx, city, x), book.Put(tx, city, s, x), book.Discard(tx, city, theID)); err != nil {
 			return err
+		}
+		for _, table := range []string{"accord", "accord_party", "accord_words", "accord_request", "accord_text"} {
+			var n int
+			if err := tx.QueryRow(`SELECT COUNT(*) FROM ` + table).Scan(&n); err != nil || n != 0 {
+				t.Errorf("%s keeps %d rows of it: %v", table, n, err)
+			}
 		}
 		_, err := book.Get(tx, city, theID)
 		return err

@@ -143,12 +143,21 @@ func (b Book) Discard(tx hansa.Tx, own hansa.PartyID, id hansa.AccordID) error {
 		return err
 	}
 	if s.N > 0 || s.State != hansa.AccordDraft {
-		return refused("the accord was opened: it is withdrawn, declined or ended, and stays in the books")
+		return refused("the accord was opened: it is withdrawn, declined or ended, and stays in the books").WithHint("hansa accords withdraw " + string(id))
 	}
-	for _, table := range []string{"accord", "accord_party", "accord_words", "accord_text"} {
+	for _, table := range []string{"accord", "accord_party", "accord_words", "accord_request", "accord_text"} {
 		if _, err := tx.Exec(`DELETE FROM `+table+` WHERE own = ? AND id = ?`, string(own), string(id)); err != nil {
 			return fmt.Errorf("forget draft %s: %w", id, err)
 		}
+	}
+	return nil
+}
+
+// DropText forgets a version of own's draft that another has replaced. The caller knows
+// that nothing names it.
+func (Book) DropText(tx hansa.Tx, own hansa.PartyID, id hansa.AccordID, hash string) error {
+	if _, err := tx.Exec(`DELETE FROM accord_text WHERE own = ? AND id = ? AND hash = ?`, string(own), string(id), hash); err != nil {
+		return fmt.Errorf("forget a version of draft %s: %w", id, err)
 	}
 	return nil
 }

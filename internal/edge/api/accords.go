@@ -263,6 +263,8 @@ type Accords interface { //nolint:interfacebloat // one table of acts; splitting
 	DraftFromFlow(ctx context.Context, by hansa.Actor, id hansa.FlowID, o FlowDraft) (FlowDrafted, error)
 	// ChangeDraft replaces the text of a draft.
 	ChangeDraft(ctx context.Context, by hansa.Actor, id hansa.AccordID, o AccordDraft) (AccordDetail, error)
+	// DiscardDraft throws a draft of a party, by name, away; empty is the caller's.
+	DiscardDraft(ctx context.Context, by hansa.Actor, id hansa.AccordID, party string) error
 	Accord(ctx context.Context, by hansa.Actor, id hansa.AccordID) (AccordDetail, error)
 	// AccordText returns the canonical bytes of a version; an empty hash is the proposed one.
 	AccordText(ctx context.Context, by hansa.Actor, id hansa.AccordID, hash string) ([]byte, error)
@@ -306,6 +308,7 @@ func (a *API) accordEndpoints() []Endpoint {
 		a.flowDraftEndpoint(),
 		{Route: r("GET", "/accords/{accord}", "show an accord", hansa.RightRead, 0), Serve: a.accordByID, Out: AccordDetail{}},
 		{Route: r("PUT", "/accords/{accord}", "change a draft", hansa.RightRead, accordBodyMax), Serve: a.changeDraft, In: AccordDraft{}, Out: AccordDetail{}},
+		{Route: r("DELETE", "/accords/{accord}", "throw a draft away that nobody else has", hansa.RightRead, 0), Serve: a.discardDraft, Status: http.StatusNoContent, Query: []Param{{Name: "party", What: "A party's name; empty is the caller's own.", Example: "navco"}}},
 		{Route: r("GET", "/accords/{accord}/text", "read the canonical bytes of a version, which are hashed and signed", hansa.RightRead, 0), Serve: a.accordText, Media: []string{"application/json"}, Query: []Param{{Name: "hash", What: "SHA-256 of the version; empty is the proposed one."}}},
 		{Route: r("GET", "/accords/{accord}/history", "list every entry of an accord", hansa.RightRead, 0), Serve: a.accordHistory, Out: AccordHistory{}, Query: []Param{{Name: "messages", What: "true brings the signed messages."}}},
 		{Route: r("GET", "/accords/{accord}/diff", "compare two versions, words and policy together", hansa.RightRead, 0), Serve: a.accordDiff, Out: AccordDiff{}, Query: []Param{{Name: "from", What: "SHA-256, or adopted for the terms that it was adopted from; empty is that in force, or the one before."}, {Name: "to", What: "SHA-256; empty is the proposed one."}}},
@@ -364,6 +367,18 @@ func (a *API) changeDraft(w http.ResponseWriter, r *http.Request, by hansa.Actor
 func (a *API) accordByID(w http.ResponseWriter, r *http.Request, by hansa.Actor) error {
 	out, err := a.Accords.Accord(r.Context(), by, accordID(r))
 	return answerWith(w, http.StatusOK, out, err)
+}
+
+func (a *API) discardDraft(w http.ResponseWriter, r *http.Request, by hansa.Actor) error {
+	party, err := text(r, "party")
+	if err != nil {
+		return err
+	}
+	if err := a.Accords.DiscardDraft(r.Context(), by, accordID(r), party); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
 }
 
 func (a *API) accordText(w http.ResponseWriter, r *http.Request, by hansa.Actor) error {

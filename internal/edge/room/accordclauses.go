@@ -256,6 +256,9 @@ func (p *accordPage) acts(x *AccordSheet, titles map[hansa.PartyID]string) (out 
 		}
 		out = append(out, a.accordAct)
 	}
+	if p.Draft && p.Changes {
+		out = append(out, accordAct{Act: discardDraft, Word: words.Mark("Throw the draft away"), Yes: words.Mark("Throw it away"), Says: words.Mark("Nobody else has it. Its text is gone then, for good."), Bad: true, Open: p.Open == discardDraft, Path: p.Path, Field: p.Field})
+	}
 	return out
 }
 

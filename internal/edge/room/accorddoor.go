@@ -46,6 +46,8 @@ type AccordDesk interface { //nolint:interfacebloat // one desk; splitting it wo
 	// DraftAccord keeps a text that nobody else has, and returns its id.
 	DraftAccord(ctx context.Context, by hansa.Actor, t *accord.Text) (hansa.AccordID, error)
 	ChangeDraft(ctx context.Context, by hansa.Actor, id hansa.AccordID, t *accord.Text) error
+	// DiscardDraft throws a draft away that nobody else has.
+	DiscardDraft(ctx context.Context, by hansa.Actor, id hansa.AccordID) error
 	ActAccord(ctx context.Context, by hansa.Actor, id hansa.AccordID, kind accord.Kind, a AccordAct) error
 	// RetryAccord sends what does not arrive again.
 	RetryAccord(ctx context.Context, by hansa.Actor, id hansa.AccordID) error

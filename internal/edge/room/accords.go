@@ -207,7 +207,7 @@ func (r *Room) accordsSheet(w http.ResponseWriter, req *http.Request, by hansa.A
 		v.Set("after", string(list.After))
 		p.Next = "/accords?" + v.Encode()
 	}
-	p.Note = p.say.Say(map[string]string{"yes": "Their accord is open here. Read it before you sign.", "no": "They were turned away. Nothing of it is kept."}[v.Get("done")])
+	p.Note = p.say.Say(map[string]string{"yes": "Their accord is open here. Read it before you sign.", "no": "They were turned away. Nothing of it is kept.", discardDraft: "The draft of the accord is thrown away. Nobody else had it."}[v.Get("done")])
 	return r.write(w, req, &p.shell, "accords", p, list, failure)
 }
 

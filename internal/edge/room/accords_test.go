@@ -174,6 +174,10 @@ func (p *pact) ChangeDraft(_ context.Context, _ hansa.Actor, id hansa.AccordID, 
 	return p.act("change", string(id), t.Clauses[len(t.Clauses)-1].Params["days"])
 }
 
+func (p *pact) DiscardDraft(_ context.Context, _ hansa.Actor, id hansa.AccordID) error {
+	return p.act("discard", string(id))
+}
+
 func (p *pact) ActAccord(_ context.Context, _ hansa.Actor, id hansa.AccordID, kind accord.Kind, a room.AccordAct) error {
 	parts := []string{string(kind), string(id), a.Base, a.Clause, a.Words, a.Role, a.Power, a.Notice, string(a.Flow), string(a.Keeper)}
 	if a.Text != nil {
@@ -333,6 +337,7 @@ func TestAccordForms(t *testing.T) {
 		{"7/change-term", "from=2026-01-01&until=2030-01-01&notice=90&base=b7", "propose 7 b7 notice 2030-01-01", 303},
 		{"7/change-term", "from=2026-01-01&notice=x&base=b7", "", 422},
 		{"draft/change-clause", "clause=2&p.days=45", "change draft 45", 303},
+		{"draft/discard", "", "discard draft", 303},
 		{"7/enter-into-force", "", "", 404},
 		{"7/burn", "", "", 404},
 		{"contacts/7/yes", "", "contact 7 yes", 303},

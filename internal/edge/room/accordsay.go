@@ -21,6 +21,9 @@ const (
 	changeTerm   = "change-term"
 )
 
+// discardDraft is the act that throws a draft away.
+const discardDraft = "discard"
+
 // sayAccord does what a person says of an accord.
 func (r *Room) sayAccord(w http.ResponseWriter, req *http.Request, by hansa.Actor) error {
 	id, act := hansa.AccordID(req.PathValue("accord")), req.PathValue("act")
@@ -36,6 +39,9 @@ func (r *Room) sayAccord(w http.ResponseWriter, req *http.Request, by hansa.Acto
 		switch act {
 		case "retry":
 			return r.cfg.Accords.RetryAccord(req.Context(), by, id)
+		case discardDraft:
+			path = "/accords"
+			return r.cfg.Accords.DiscardDraft(req.Context(), by, id)
 		case changeClause, dropClause, addClause, changeTerm:
 			var err error
 			said, err = r.changeAccord(req, by, id, act)
