@@ -149,7 +149,7 @@ func TestAccordOpensAndShutsTheGate(t *testing.T) {
 	}
 	x.state.State, x.state.Suspended = hansa.AccordSuspended, []accord.Suspension{{Party: "did:web:nav", At: time.Now()}}
 	x.on(w.node, "did:web:city", "did:web:nav")
-	if code, _, text := w.reads(t, f.ID, "traffic-information"); code != 403 || !strings.Contains(text, "GATE-09") {
+	if code, _, text := w.reads(t, f.ID, "traffic-information"); code != 403 || !strings.Contains(text, "the flow is paused (GATE-09)") {
 		t.Fatalf("suspended: got %d %s", code, text)
 	}
 	x.state.State, x.state.Suspended = hansa.AccordInForce, nil
@@ -162,7 +162,7 @@ func TestAccordOpensAndShutsTheGate(t *testing.T) {
 	w.stop()
 	w.start()
 	x.on(w.node, "did:web:city", "did:web:nav")
-	if code, _, text := w.reads(t, f.ID, "traffic-information"); code != 403 {
+	if code, _, text := w.reads(t, f.ID, "traffic-information"); code != 403 || !strings.Contains(text, "the accord of this flow has ended (GATE-09)") {
 		t.Fatalf("ended: got %d %s", code, text)
 	}
 	c, err := w.node.line.course(f.ID)

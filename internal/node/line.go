@@ -145,7 +145,8 @@ func (l *line) Open(_ context.Context, id hansa.FlowID, purpose hansa.Purpose, f
 	if _, err := WriterOf(l.codecs, f); err != nil {
 		return deliver.View{}, err
 	}
-	if err := gate.Refusal(c.gate.Admit(l.ask(c, purpose, f))); err != nil {
+	ask := l.ask(c, purpose, f)
+	if err := c.gate.Refusal(c.gate.Admit(ask), ask.Now); err != nil {
 		return deliver.View{}, err
 	}
 	return l.view(c, purpose, f), nil

@@ -49,7 +49,7 @@ func Compile(f *hansa.Flow) (*Gate, error) {
 	}
 	t := &f.Terms
 	g := &Gate{
-		flow: f.ID, dataset: f.Dataset, to: f.To, paused: f.Paused, test: f.Test,
+		flow: f.ID, dataset: f.Dataset, to: f.To, paused: f.Paused, accord: f.Basis.Kind == hansa.BasisAccord, test: f.Test,
 		purposes: slices.Clone(t.Purposes), formats: slices.Clone(t.Formats),
 		delay: t.Delay.Std(), retain: time.Duration(t.Retention) * 24 * time.Hour, from: t.From, until: t.Until,
 	}

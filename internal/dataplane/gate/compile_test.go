@@ -135,6 +135,41 @@ func TestRefusalsCarryTheirCode(t *testing.T) {
 	}
 }
 
+// A flow is paused for a while; one whose accord is over says that it is over, by the
+// same rule.
+func TestEndedAccordIsNotPaused(t *testing.T) {
+	now := time.Date(2026, 11, 23, 7, 0, 0, 0, time.UTC)
+	for _, tc := range []struct {
+		name    string
+		basis   hansa.BasisKind
+		until   time.Time
+		refused string
+		says    string
+	}{
+		{"suspended", hansa.BasisAccord, now.Add(time.Hour), "the flow is paused (GATE-09)", "the flow is paused: its giver has stopped it for now"},
+		{"suspended without an end", hansa.BasisAccord, time.Time{}, "the flow is paused (GATE-09)", "the flow is paused: its giver has stopped it for now"},
+		{"ended", hansa.BasisAccord, now, "the accord of this flow has ended (GATE-09)", "its accord has ended: nothing leaves by it since 2026-11-23T07:00:00Z"},
+		{"of no accord", hansa.BasisConfigured, now, "the flow is paused (GATE-09)", "the flow is paused: its giver has stopped it for now"},
+	} {
+		f := flow()
+		f.Paused, f.Basis.Kind, f.Terms.From, f.Terms.Until = true, tc.basis, time.Time{}, tc.until
+		g := compile(t, f)
+		ask := gate.Ask{Purpose: f.Terms.Purposes[0], Format: f.Terms.Formats[0], Party: f.To, Now: now}
+		if got := g.Refusal(g.Admit(ask), now); got == nil || got.Message != tc.refused || got.Code != hansa.CodeForbidden {
+			t.Errorf("%s: refused with %v, want %q", tc.name, got, tc.refused)
+		}
+		says := ""
+		for _, r := range g.Explain(&hansa.Record{}, ask) {
+			if r.Rule == gate.Paused {
+				says = r.Words
+			}
+		}
+		if says != tc.says {
+			t.Errorf("%s: explained with %q, want %q", tc.name, says, tc.says)
+		}
+	}
+}
+
 // TestPageListsTheVerdicts holds docs/formats/findings.md to the gate's rules.
 func TestPageListsTheVerdicts(t *testing.T) {
 	b, err := os.ReadFile("../../../docs/formats/findings.md")

@@ -26,7 +26,7 @@ func (g *Gate) Explain(r *hansa.Record, ask Ask) []Reason {
 		rule := c.check(g, r, ask)
 		words := c.say(g, r, ask)
 		if rule != "" {
-			words = Words(rule) + ": " + words
+			words = g.words(rule, ask.Now) + ": " + words
 		}
 		all = append(all, Reason{Term: c.term, OK: rule == "", Rule: rule, Words: words})
 	}
@@ -72,8 +72,11 @@ func sayFormat(g *Gate, _ *hansa.Record, a Ask) string {
 	return fmt.Sprintf("agreed as %s; asked as %s", list(g.formats), orNone(a.Format))
 }
 
-func sayPaused(g *Gate, _ *hansa.Record, _ Ask) string {
-	if g.paused {
+func sayPaused(g *Gate, _ *hansa.Record, a Ask) string {
+	switch {
+	case g.ended(a.Now):
+		return "nothing leaves by it since " + moment(g.until)
+	case g.paused:
 		return "its giver has stopped it for now"
 	}
 	return "the flow runs"

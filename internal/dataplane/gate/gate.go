@@ -20,6 +20,7 @@ type Gate struct {
 	dataset   hansa.DatasetID
 	to        hansa.PartyID
 	paused    bool
+	accord    bool // it stands on one: paused past its end, that has ended
 	test      bool
 	purposes  []hansa.Purpose
 	formats   []hansa.Format

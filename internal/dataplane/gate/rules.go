@@ -1,6 +1,10 @@
 package gate
 
-import "github.com/hansa-exchange/hansa"
+import (
+	"time"
+
+	"github.com/hansa-exchange/hansa"
+)
 
 // The rules that verdicts name. They are written to disk: append, never renumber.
 const (
@@ -75,6 +79,28 @@ func Words(rule hansa.Rule) string {
 		}
 	}
 	return ""
+}
+
+// ended reports whether what shuts g at now is that its accord is over.
+func (g *Gate) ended(now time.Time) bool {
+	return g.accord && g.paused && !g.until.IsZero() && !now.Before(g.until)
+}
+
+// words is [Words], but of a flow whose accord has ended: it is not paused for a while.
+func (g *Gate) words(rule hansa.Rule, now time.Time) string {
+	if rule == Paused && g.ended(now) {
+		return "its accord has ended"
+	}
+	return Words(rule)
+}
+
+// Refusal is [Refusal] in the words of g.
+func (g *Gate) Refusal(v hansa.Verdict, now time.Time) *hansa.Error {
+	err := Refusal(v)
+	if err != nil && v.Rule == Paused && g.ended(now) {
+		return hansa.Errorf(hansa.Denied, "the accord of this flow has ended (%s)", v.Rule).With(err.Code)
+	}
+	return err
 }
 
 // Refusal returns the error that a denied reader hears, and nil for a verdict
