@@ -218,12 +218,23 @@ func (b *Body) sound() error {
 	if err := said("/body/words", b.Words, WordsBytesMax); err != nil {
 		return err
 	}
-	if s := b.Service; s != nil {
-		if strings.TrimSpace(s.How) == "" || s.On.IsZero() || len(s.How) > TitleBytesMax || len(s.Reference) > TitleBytesMax {
-			return hansa.Fielded("/body/service", "a service says how and when, in at most %d bytes", TitleBytesMax)
-		}
+	if err := b.Service.sound(); err != nil {
+		return err
 	}
 	return b.Erasure.sound()
+}
+
+func (s *Service) sound() error {
+	if s == nil {
+		return nil
+	}
+	if strings.TrimSpace(s.How) == "" || s.On.IsZero() {
+		return hansa.Fielded("/body/service", "a service says how and when, in at most %d bytes", TitleBytesMax)
+	}
+	if err := said("/body/service/how", s.How, TitleBytesMax); err != nil {
+		return err
+	}
+	return said("/body/service/reference", s.Reference, TitleBytesMax)
 }
 
 func (e *Erasure) sound() error {

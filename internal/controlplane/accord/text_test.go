@@ -341,6 +341,18 @@ func TestMessage(t *testing.T) {
 		{"/body/erasure", func(m *accord.Message) {
 			m.Kind, m.Body = accord.Erased, accord.Body{Erasure: &accord.Erasure{Rule: "burn"}}
 		}},
+		{"/body/service", func(m *accord.Message) {
+			m.Kind, m.Body = accord.Object, accord.Body{Service: &accord.Service{On: time.Unix(1, 0)}}
+		}},
+		{"/body/service/how", func(m *accord.Message) {
+			m.Kind, m.Body = accord.Object, accord.Body{Service: &accord.Service{How: "po\u202est", On: time.Unix(1, 0)}}
+		}},
+		{"/body/service/reference", func(m *accord.Message) {
+			m.Kind, m.Body = accord.Object, accord.Body{Service: &accord.Service{How: "post", Reference: "1\u200b2", On: time.Unix(1, 0)}}
+		}},
+		{"/body/service/reference", func(m *accord.Message) {
+			m.Kind, m.Body = accord.Object, accord.Body{Service: &accord.Service{How: "post", Reference: strings.Repeat("x", accord.TitleBytesMax+1), On: time.Unix(1, 0)}}
+		}},
 	} {
 		m := good()
 		c.spoil(m)
