@@ -178,6 +178,9 @@ func (r *Room) accordsSheet(w http.ResponseWriter, req *http.Request, by hansa.A
 	p.Style = "accord.css"
 	v := req.URL.Query()
 	q := AccordQuery{State: hansa.AccordState(v.Get("state")), Model: hansa.Model(v.Get("model")), Words: strings.TrimSpace(v.Get("q")), After: hansa.AccordID(v.Get("after"))}
+	if err := q.known(); err != nil {
+		return err
+	}
 	p.State, p.Words, p.Asked = string(q.State), q.Words, q.State != "" || q.Model != "" || q.Words != ""
 	list, err := r.cfg.Accords.Accords(req.Context(), by, q)
 	if err != nil {
@@ -209,6 +212,18 @@ func (r *Room) accordsSheet(w http.ResponseWriter, req *http.Request, by hansa.A
 	}
 	p.Note = p.say.Say(map[string]string{"yes": "Their accord is open here. Read it before you sign.", "no": "They were turned away. Nothing of it is kept.", discardDraft: "The draft of the accord is thrown away. Nobody else had it."}[v.Get("done")])
 	return r.write(w, req, &p.shell, "accords", p, list, failure)
+}
+
+// known is an error for a filter that no accord can meet.
+func (q *AccordQuery) known() error {
+	states := []hansa.AccordState{hansa.AccordDraft, hansa.AccordProposed, hansa.AccordSigned, hansa.AccordInForce, hansa.AccordSuspended, hansa.AccordEnded}
+	switch {
+	case q.State != "" && !slices.Contains(states, q.State):
+		return hansa.Errorf(hansa.Invalid, "no accord has the state %.40q", q.State).At("?state").WithHint("list all at /accords")
+	case q.Model != "" && !slices.Contains(hansa.Models(), q.Model):
+		return hansa.Errorf(hansa.Invalid, "no accord has the model %.40q", q.Model).At("?model").WithHint("list all at /accords")
+	}
+	return nil
 }
 
 // filters are the ways to list fewer.

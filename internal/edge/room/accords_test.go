@@ -306,6 +306,11 @@ func TestAccordPages(t *testing.T) {
 			t.Errorf("%s: %d", path, w.Code)
 		}
 	}
+	for path, code := range map[string]int{"/accords?state=zz": http.StatusBadRequest, "/accords?model=zz": http.StatusBadRequest, "/accords?state=signed&model=pool": http.StatusOK} {
+		if w := get(t, h, path); w.Code != code {
+			t.Errorf("%s: %d, want %d", path, w.Code, code)
+		}
+	}
 }
 
 // Each form says what it says and no more; what it lacks is asked for where it is lacking.
