@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-json-experiment/json"
+
 	"github.com/hansa-exchange/hansa"
 	"github.com/hansa-exchange/hansa/internal/controlplane/accord"
 	"github.com/hansa-exchange/hansa/internal/edge/api"
@@ -102,6 +104,12 @@ func TestDraftIsAlone(t *testing.T) {
 	if hansa.KindOf(err) != hansa.Conflict || !strings.HasPrefix(hansa.Public(err).Hint, "hansa accords withdraw ") {
 		t.Errorf("what was sent was thrown away: %v", err)
 	}
+	boss := "Bearer " + w.manager(t)
+	for query, want := range map[string]int{"?n=0": 200, "": 200, "?n=-1": 422} {
+		if code, says := w.ask(t, "GET", "/api/v1/accords/"+string(x.draft)+"/wait"+query, boss, "", ""); code != want {
+			t.Errorf("waiting for a draft with %q answers %d %s, want %d", query, code, says, want)
+		}
+	}
 	b, _ := w.come(t, "city", "Boss", hansa.RoleAdministrator)
 	viewer, _ := w.come(t, "city", "Guest", hansa.RoleViewer)
 	at := "/accords/" + string(x.draft)
@@ -110,4 +118,20 @@ func TestDraftIsAlone(t *testing.T) {
 	b.want("POST", at+"/discard", url.Values{}, 303, "/accords?done=discard")
 	b.want("GET", "/accords?done=discard", nil, 200, "thrown away")
 	b.want("GET", at, nil, 404)
+	own := x.city.drafts(func() *accord.Text {
+		d := &accord.Text{}
+		if err := json.Unmarshal(x.city.accord(x.force).Text, d); err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}())
+	for _, c := range []struct {
+		id    hansa.AccordID
+		query string
+		code  int
+	}{{x.waits, "", 409}, {own, "?party=navika", 404}, {own, "?party=city", 204}, {own, "", 404}} {
+		if code, says := w.ask(t, "DELETE", "/api/v1/accords/"+string(c.id)+c.query, boss, "", ""); code != c.code {
+			t.Errorf("DELETE %s%s answers %d %s, want %d", c.id, c.query, code, says, c.code)
+		}
+	}
 }

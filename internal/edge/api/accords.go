@@ -312,7 +312,7 @@ func (a *API) accordEndpoints() []Endpoint {
 		{Route: r("GET", "/accords/{accord}/text", "read the canonical bytes of a version, which are hashed and signed", hansa.RightRead, 0), Serve: a.accordText, Media: []string{"application/json"}, Query: []Param{{Name: "hash", What: "SHA-256 of the version; empty is the proposed one."}}},
 		{Route: r("GET", "/accords/{accord}/history", "list every entry of an accord", hansa.RightRead, 0), Serve: a.accordHistory, Out: AccordHistory{}, Query: []Param{{Name: "messages", What: "true brings the signed messages."}}},
 		{Route: r("GET", "/accords/{accord}/diff", "compare two versions, words and policy together", hansa.RightRead, 0), Serve: a.accordDiff, Out: AccordDiff{}, Query: []Param{{Name: "from", What: "SHA-256, or adopted for the terms that it was adopted from; empty is that in force, or the one before."}, {Name: "to", What: "SHA-256; empty is the proposed one."}}},
-		{Route: wait, Serve: a.waitAccord, Out: AccordDetail{}, Query: []Param{{Name: "n", What: "The number of the last entry that you know."}, {Name: "wait", What: "Seconds, 0 to 60.", Example: "30"}}},
+		{Route: wait, Serve: a.waitAccord, Out: AccordDetail{}, Query: []Param{{Name: "n", What: "The number of the last entry that you know; 0 is none."}, {Name: "wait", What: "Seconds, 0 to 60.", Example: "30"}}},
 		{Route: r("POST", "/accords/{accord}/retry", "send what does not arrive again", hansa.RightManage, 1<<10), Serve: a.retryAccord, Out: Counted{}},
 		{Route: r("POST", "/accords/{accord}/acts/{act}", "say something of an accord: open, propose, comment, accept-clause, reject-clause, decline, sign, withdraw, serve, object, suspend, resume, end, erased, join, leave, confirm-measures or hand-over", hansa.RightRead, accordBodyMax), Serve: a.actAccord, In: AccordAct{}, Out: AccordDetail{}},
 		{Route: r("GET", "/accord-contacts", "list accords of strangers that wait for a yes", hansa.RightRead, 0), Serve: a.accordContacts, Out: AccordContactsBody{}},
@@ -418,7 +418,7 @@ func (a *API) waitAccord(w http.ResponseWriter, r *http.Request, by hansa.Actor)
 	if err != nil {
 		return err
 	}
-	n, err := count(r, "n", 0, 1<<30)
+	n, err := whole(r, "n", 0, 0, 1<<30) // of a draft it is 0
 	if err != nil {
 		return err
 	}

@@ -150,13 +150,18 @@ func tooLarge(err error) error {
 
 // count reads a whole number of 1 to limit from a query parameter.
 func count(r *http.Request, name string, fallback, limit int) (int, error) {
+	return whole(r, name, fallback, 1, limit)
+}
+
+// whole reads a whole number from least to limit.
+func whole(r *http.Request, name string, fallback, least, limit int) (int, error) {
 	s := r.URL.Query().Get(name)
 	if s == "" {
 		return fallback, nil
 	}
 	n, err := strconv.Atoi(s)
-	if err != nil || n < 1 || n > limit {
-		return 0, hansa.Fielded("?"+name, "%s is a whole number from 1 to %d, not %q", name, limit, s)
+	if err != nil || n < least || n > limit {
+		return 0, hansa.Fielded("?"+name, "%s is a whole number from %d to %d, not %q", name, least, limit, s)
 	}
 	return n, nil
 }
