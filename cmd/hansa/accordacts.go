@@ -334,11 +334,11 @@ func (cmd *accordsJoinCmd) Run(ctx context.Context, g *globals, p *printer) erro
 type accordsHandOverCmd struct {
 	accordRef
 	binds
-	To string `help:"The DID of the party that is to keep it; without one you take over what was offered to you." placeholder:"DID"`
+	To string `help:"The DID of the party that is to keep it. Left out, you take over the keeping that was offered to you." placeholder:"DID"`
 }
 
 func (accordsHandOverCmd) examples() []string {
-	return []string{"hansa accords hand-over ID --to did:web:hub.example --role alderman --power 'mandate 2026-114'"}
+	return []string{"hansa accords hand-over ID --to did:web:hub.example --role alderman --power 'mandate 2026-114'", "hansa accords hand-over ID --role director --power statute"}
 }
 
 func (cmd *accordsHandOverCmd) Run(ctx context.Context, g *globals, p *printer) error {

@@ -161,6 +161,9 @@ func (p *printer) accord(d *api.AccordDetail) error {
 	if d.Force != "" {
 		fmt.Fprintf(p.out, "in force  %s since %s\n", d.Force, p.at(d.Effect))
 	}
+	if d.Handing != "" {
+		fmt.Fprintf(p.out, "offered   the keeping, by %s to %s\n", clean(string(d.Keeper)), clean(string(d.Handing)))
+	}
 	if d.Head != "" {
 		fmt.Fprintf(p.out, "entry %d   %s\n", d.N, d.Head)
 	}

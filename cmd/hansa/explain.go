@@ -15,13 +15,13 @@ type explainCmd struct {
 	Record  string `arg:"" optional:"" help:"The record's id."`
 	Purpose string `help:"What it would be read for."`
 	Offer   string `help:"In place of a flow and a record: an offer of yours, by its id." placeholder:"ID"`
-	Accord  string `help:"In place of them: who would get what by an accord, and why not, on the records of the last day." placeholder:"ID"`
+	Accord  string `help:"In place of them: who would get what by an accord, by its id or the beginning of it, and why not, on the records of the last day." placeholder:"ID"`
 	Version string `help:"With --accord: one of its versions, by its hash." placeholder:"HASH"`
 	To      string `name:"party" help:"With --offer: the party that would ask, by name or id; a peer too." placeholder:"PARTY"`
 }
 
 func (explainCmd) examples() []string {
-	return []string{"hansa explain closures-to-navika RECORD", "hansa explain - RECORD", "hansa explain --accord 0192f0c4-7a10-7abc-8def-0123456789ab", "hansa explain --offer 0192f0c4-7a10-7abc-8def-0123456789ab --party navco --purpose research"}
+	return []string{"hansa explain closures-to-navika RECORD", "hansa explain - RECORD", "hansa explain --accord 0192f0c4", "hansa explain --offer 0192f0c4-7a10-7abc-8def-0123456789ab --party navco --purpose research"}
 }
 
 func (cmd *explainCmd) Run(ctx context.Context, g *globals, p *printer) error {
@@ -130,9 +130,13 @@ func (p *printer) policy(words []string, scopes []api.ScopeSays) {
 
 // accord says who would get what by an accord.
 func (cmd *explainCmd) accord(ctx context.Context, c *client, p *printer) error {
+	id, err := c.accordID(ctx, cmd.Accord)
+	if err != nil {
+		return err
+	}
 	q := url.Values{"version": {cmd.Version}, "purpose": {cmd.Purpose}}
 	var x api.AccordExplained
-	if err := c.do(ctx, "GET", "/api/v1/accords/"+url.PathEscape(cmd.Accord)+"/explain?"+q.Encode(), nil, &x); err != nil {
+	if err := c.do(ctx, "GET", "/api/v1/accords/"+url.PathEscape(id)+"/explain?"+q.Encode(), nil, &x); err != nil {
 		return err
 	}
 	if done, err := p.show(x); done {

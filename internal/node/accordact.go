@@ -166,6 +166,9 @@ func (x *accords) message(y *saying) (*accord.Message, error) {
 		b.Gives, b.Member = a.Gives, x.member(y)
 	case accord.HandOver:
 		if b.Keeper = a.Keeper; b.Keeper == "" { // who takes over signs the same
+			if y.s.Handing != y.me {
+				return nil, hansa.Fielded("/keeper", "name who is to keep the accord; left out, you take over what was offered to you, and nothing is").WithHint("hansa accords hand-over " + string(y.s.ID) + " --to DID")
+			}
 			b.Keeper = y.me
 		}
 	case accord.Sign, accord.EnterIntoForce, accord.Told, accord.Asks, accord.Answers: // a signature alone, or no act of a person

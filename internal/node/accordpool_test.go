@@ -106,8 +106,15 @@ func TestAccordHandOver(t *testing.T) {
 	id := city.drafts(terms(t, city, company))
 	city.acts(id, accord.Open, api.AccordAct{})
 	signsAll(id, city, company)
+	for _, p := range []*partner{city, company} { // to nobody, while nothing is offered
+		if _, err := p.node.accords.ActAccord(t.Context(), p.actor(), id, accord.HandOver, api.AccordAct{Role: "alderman", Power: "mandate"}); err == nil || hansa.Public(err).Field != "/keeper" {
+			t.Errorf("%s hands the keeping over to nobody: %v", p.name, err)
+		}
+	}
 	city.acts(id, accord.HandOver, api.AccordAct{Keeper: company.id})
-	company.comes(id, "the offer", entries(5))
+	if d := company.comes(id, "the offer", entries(5)); d.Handing != company.id {
+		t.Errorf("the keeping is offered to %q", d.Handing)
+	}
 	if d := company.acts(id, accord.HandOver, api.AccordAct{}); d.Keeper != company.id {
 		company.comes(id, "the keeping", func(d api.AccordDetail) bool { return d.Keeper == company.id })
 	}

@@ -30,7 +30,7 @@ func (x *accords) listed(tx hansa.Tx, r *accord.Row, u *unsettled) (out api.Acco
 	names := slices.Concat([]hansa.PartyID{s.Keeper}, s.Asked.Parties, s.Bound.Parties, partiesOf(s))
 	me, now := x.me(r.Own, names), s.At(x.n.clock())
 	out = api.Accord{
-		ID: s.ID, Party: x.n.party(r.Own).Name, Me: me, Title: r.Title, Model: r.Model, State: now.State, Since: now.Since, End: now.End, EndedBy: s.EndedBy, Reason: s.Reason, Keeper: s.Keeper, Opener: s.Opener,
+		ID: s.ID, Party: x.n.party(r.Own).Name, Me: me, Title: r.Title, Model: r.Model, State: now.State, Since: now.Since, End: now.End, EndedBy: s.EndedBy, Reason: s.Reason, Keeper: s.Keeper, Handing: s.Handing, Opener: s.Opener,
 		Version: s.Version, Proposed: s.Proposed, Force: s.Force, Effect: s.Effect, N: s.N, Head: s.Head, Turn: nonNil(now.Turn), Mine: slices.Contains(now.Turn, me), TurnSince: s.TurnSince, Due: shownDues(s.Dues(x.n.clock()), x.n.clock()),
 	}
 	if out.May, err = x.may(tx, r.Own, s, me, u); err != nil {

@@ -26,6 +26,7 @@ type Accord struct {
 	EndedBy   hansa.PartyID     `json:"endedBy,omitempty"`
 	Reason    string            `json:"reason,omitempty"`
 	Keeper    hansa.PartyID     `json:"keeper"`
+	Handing   hansa.PartyID     `json:"handing,omitempty"` // to whom the keeper offers the keeping
 	Opener    hansa.PartyID     `json:"opener"`
 	Version   int               `json:"version"`
 	Proposed  string            `json:"proposed,omitempty"` // SHA-256 of the newest version
