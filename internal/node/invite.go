@@ -61,6 +61,9 @@ func (v invites) Invite(ctx context.Context, by hansa.Actor, o api.InvitationOrd
 	if err != nil {
 		return api.Invitation{}, err
 	}
+	if err := v.n.signsIn(); err != nil {
+		return api.Invitation{}, err
+	}
 	k := keptInvitation{InvitationOrder: o, Operator: admin(by)}
 	if err := v.terms(ctx, by, p, &k); err != nil {
 		return api.Invitation{}, err

@@ -152,6 +152,9 @@ func (p people) LinkUser(ctx context.Context, by hansa.Actor, id string, o api.L
 
 // link issues a link to the user that of returns, in one transaction with it.
 func (p people) link(ctx context.Context, by hansa.Actor, hours int, of func(hansa.Tx) (trust.User, error)) (out api.Invited, err error) {
+	if err := p.n.signsIn(); err != nil {
+		return out, err
+	}
 	if hours < 0 || hours > int(trust.LinkMax/time.Hour) {
 		return out, hansa.Fielded("/goodForHours", "a link is good for 1 to %d hours", int(trust.LinkMax/time.Hour))
 	}
@@ -171,6 +174,15 @@ func (p people) link(ctx context.Context, by hansa.Actor, hours int, of func(han
 	out = api.Invited{Link: p.n.address() + "/enter?token=" + url.QueryEscape(token.Reveal()), Purpose: string(l.Purpose), Expires: l.Expires}
 	out.User, err = p.n.shownUser(ctx, &u)
 	return out, err
+}
+
+// signsIn is an error on a node whose pages are open to everybody: it has no page on
+// which a link would open.
+func (n *Node) signsIn() error {
+	if !n.cfg.OpenRoom {
+		return nil
+	}
+	return hansa.Errorf(hansa.Conflict, "the pages of this node are open to everybody, and nobody signs in here: the link would open nothing").WithHint("hansa init DIR")
 }
 
 // address is where people reach the room.

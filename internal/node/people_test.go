@@ -429,3 +429,21 @@ func TestPasswordIsLost(t *testing.T) {
 	b.want("POST", "/signin", url.Values{"name": {" EVA@One "}, "password": {phrase + "s"}}, 303)
 	b.want("POST", "/signin", url.Values{"name": {`"><script>alert(1)</script>`}, "password": {"x"}}, 401, "&lt;script&gt;")
 }
+
+// A node whose pages are open to everybody has none on which a link would open: it issues
+// none, and makes no user who could never come in.
+func TestOpenRoomIssuesNoLink(t *testing.T) {
+	w := newTown(t)
+	w.cfg.OpenRoom = true
+	root := hansa.Actor{Party: w.own, Rights: []hansa.Right{hansa.RightAdmin, hansa.RightManage}}
+	_, err := people{w.Node}.AddUser(t.Context(), root, api.UserOrder{Name: "Desk 3", Roles: []hansa.UserRole{hansa.RoleController}})
+	if hansa.KindOf(err) != hansa.Conflict || !strings.Contains(err.Error(), "open to everybody") || hansa.Public(err).Hint == "" {
+		t.Errorf("a user's link: %v", err)
+	}
+	if list, err := (people{w.Node}).Users(t.Context(), root, ""); err != nil || len(list) != 0 {
+		t.Errorf("users: %v, %v", list, err)
+	}
+	if _, err := (invites{w.Node}).Invite(t.Context(), root, api.InvitationOrder{For: "Navco", Purpose: "closures"}); hansa.KindOf(err) != hansa.Conflict || !strings.Contains(err.Error(), "open to everybody") {
+		t.Errorf("an invitation: %v", err)
+	}
+}
