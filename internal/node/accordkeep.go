@@ -287,11 +287,17 @@ func (x *accords) sound(tx hansa.Tx, own, from hansa.PartyID, s *accord.State, h
 		if err != nil {
 			return err
 		}
-		if !ok || h.m.To != s.Keeper {
+		if (!ok || h.m.To != s.Keeper) && !handsOver(s, h.m, from) {
 			return hansa.Errorf(hansa.Denied, "%s does not keep this accord: %s does", from, s.Keeper).With(hansa.CodeForbidden).At("/from")
 		}
 	}
 	return nil
+}
+
+// handsOver reports whether a message of the hand-over is brought by the party that takes
+// the keeping: both messages are signed by those who sent them.
+func handsOver(s *accord.State, m *accord.Message, from hansa.PartyID) bool {
+	return m.Kind == accord.HandOver && m.To == s.Keeper && m.Body.Keeper == from && (m.From == s.Keeper || s.Handing == from && m.From == from)
 }
 
 // again is an error unless own's copy has this very entry.

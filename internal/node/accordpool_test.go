@@ -217,3 +217,30 @@ func TestAccordRefusedHere(t *testing.T) {
 		t.Errorf("who only reads comments: %v", err)
 	}
 }
+
+// A third copy that has not heard of the hand-over takes its two messages from the new
+// keeper too, which they name; and nothing else of it.
+func TestHandsOver(t *testing.T) {
+	const city, nav, other = hansa.PartyID("did:web:city"), hansa.PartyID("did:web:nav"), hansa.PartyID("did:web:other")
+	message := func(kind accord.Kind, from, to, keeper hansa.PartyID) *accord.Message {
+		return &accord.Message{Kind: kind, From: from, To: to, Body: accord.Body{Keeper: keeper}}
+	}
+	for _, c := range []struct {
+		m       *accord.Message
+		handing hansa.PartyID
+		from    hansa.PartyID
+		want    bool
+	}{
+		{message(accord.HandOver, city, city, nav), "", nav, true},
+		{message(accord.HandOver, nav, city, nav), nav, nav, true},
+		{message(accord.HandOver, nav, city, nav), "", nav, false}, // nothing was offered
+		{message(accord.HandOver, city, city, other), "", nav, false},
+		{message(accord.HandOver, nav, city, nav), nav, other, false},
+		{message(accord.HandOver, city, nav, nav), "", nav, false},
+		{message(accord.Comment, nav, city, ""), nav, nav, false},
+	} {
+		if got := handsOver(&accord.State{Keeper: city, Handing: c.handing}, c.m, c.from); got != c.want {
+			t.Errorf("%s of %s to %s for %s, brought by %s with %q offered: %t", c.m.Kind, c.m.From, c.m.To, c.m.Body.Keeper, c.from, c.handing, got)
+		}
+	}
+}
