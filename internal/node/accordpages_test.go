@@ -144,6 +144,7 @@ func TestAccordByForm(t *testing.T) {
 	b.want("GET", at+"/sign", nil, 200, hash(), "Who would get what, and why not", "navigation")
 	b.want("POST", at+"/sign", url.Values{"role": {"alderman"}, "power": {"mandate 3"}, "base": {hash()}}, 422, "Say that you have read it")
 	b.want("POST", at+"/sign", url.Values{"role": {"alderman"}, "power": {"mandate 3"}, "sure": {"on"}, "base": {hash()}}, 303, "done=sign")
+	b.want("GET", at+"/sign", nil, 200, "You cannot sign it now.", "Your organisation has signed this version.")
 	x.nav.acts(id, accord.Sign, api.AccordAct{Base: hash()})
 	x.city.comes(id, "force", inForce)
 	b.want("GET", at, nil, 200, "In force", "Signed by the alderman", "Proof bundle", "held to by the gate")

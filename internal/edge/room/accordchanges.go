@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -201,6 +202,7 @@ type signSheetPage struct {
 	Findings    []findingRow
 	Stops       bool // a rule keeps it from being signed
 	May         bool
+	WhyNot      string // they may not
 	Role, Power string
 	Sure        bool
 	Changes     bool // there is a version before
@@ -223,6 +225,26 @@ type signDoc struct {
 	Flows    []AccordTry     `json:"flows"`
 }
 
+// whyNotSigned says why own may not sign what is proposed.
+func whyNotSigned(x *AccordSheet) string {
+	s := &x.Copy
+	switch {
+	case s.State == hansa.AccordEnded:
+		return words.Mark("The accord has ended.")
+	case s.N == 0:
+		return words.Mark("It is a draft that nobody else has: send it to the others first.")
+	case s.Proposed == s.Force:
+		return words.Mark("This version is in force: nothing is proposed that could be signed.")
+	case len(s.Declined) > 0:
+		return words.Mark("This version was declined: nobody signs it any more. Another can be proposed.")
+	case slices.ContainsFunc(s.Signatures, func(g accord.Signature) bool { return g.Party == x.Me }):
+		return words.Mark("Your organisation has signed this version.")
+	case s.Asked.Served != "":
+		return words.Mark("A duty is not signed: its authority serves it.")
+	}
+	return words.Mark("It is for the signatories of your organisation.")
+}
+
 func (r *Room) signPage(w http.ResponseWriter, req *http.Request, by hansa.Actor) error {
 	return r.signSheet(w, req, by, hansa.AccordID(req.PathValue("accord")), nil)
 }
@@ -239,6 +261,9 @@ func (r *Room) signSheet(w http.ResponseWriter, req *http.Request, by hansa.Acto
 	p.Changes = x.Text.Supersedes != ""
 	for _, k := range x.May {
 		p.May = p.May || k == accord.Sign
+	}
+	if !p.May {
+		p.WhyNot = p.say.Say(whyNotSigned(&x))
 	}
 	if req.Method == http.MethodPost {
 		p.Role, p.Power, p.Sure = req.PostForm.Get("role"), req.PostForm.Get("power"), req.PostForm.Get("sure") != ""
