@@ -318,10 +318,12 @@ func (w *world) body(from hansa.PartyID, kind accord.Kind) (b accord.Body) {
 	switch kind { //nolint:exhaustive // the others have words alone
 	case accord.Propose:
 		b.Text = w.keep(w.version(c))
-	case accord.AcceptClause, accord.RejectClause, accord.Comment:
+	case accord.AcceptClause, accord.RejectClause, accord.Comment, accord.Report:
 		b.Clause = strconv.Itoa(1 + w.rng.IntN(6))
 	case accord.Suspend, accord.Resume:
 		b.Flow = flows[w.rng.IntN(len(flows))]
+	case accord.AcceptDelivery:
+		b.Flow, b.Refused = flows[w.rng.IntN(len(flows))], w.rng.IntN(2) == 0
 	case accord.ConfirmMeasures:
 		b.Flow = flows[len(flows)-1-w.rng.IntN(min(len(flows), 2))]
 		if len(s.Bound.Flows) > 0 {
