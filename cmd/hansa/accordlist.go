@@ -217,7 +217,7 @@ func (p *printer) told(d *api.AccordDetail) {
 		x := &d.Tested[i]
 		says := "accepted"
 		if x.Refused {
-			says = "refused: " + clean(x.Words)
+			says = "refused, in entry " + strconv.FormatInt(x.Entry, 10)
 		}
 		fmt.Fprintf(p.out, "tested    %s by %s, %s, %s\n", x.Flow, clean(string(x.By)), p.at(x.At), says)
 	}

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -286,7 +287,7 @@ func (x *accords) say(ctx context.Context, y *saying, m *accord.Message) error {
 			return err
 		}
 		return x.write(ctx, func(tx hansa.Tx, w *work) error {
-			if err := x.said(tx, y, m); err != nil {
+			if err := errors.Join(x.there(tx, y), x.said(tx, y, m)); err != nil {
 				return err
 			}
 			_, err := x.number(tx, w, numberer{p.ID, key}, h)
@@ -294,7 +295,7 @@ func (x *accords) say(ctx context.Context, y *saying, m *accord.Message) error {
 		})
 	}
 	return x.write(ctx, func(tx hansa.Tx, w *work) error {
-		if err := x.said(tx, y, m); err != nil {
+		if err := errors.Join(x.there(tx, y), x.said(tx, y, m)); err != nil {
 			return err
 		}
 		if err := keepContact(tx, y.own.ID, contact{party: m.To, how: contactOwn}, x.n.wall()); err != nil {
@@ -302,6 +303,18 @@ func (x *accords) say(ctx context.Context, y *saying, m *accord.Message) error {
 		}
 		return x.sendOff(tx, w, y, h)
 	})
+}
+
+// there is an error when a draft that is sent was changed or thrown away meanwhile.
+func (x *accords) there(tx hansa.Tx, y *saying) error {
+	if y.kind != accord.Open {
+		return nil
+	}
+	s, err := x.book.Get(tx, y.own.ID, y.s.ID)
+	if err == nil && s.Proposed != y.s.Proposed {
+		err = stale("the draft says %.16s… now, not %.16s…", s.Proposed, y.s.Proposed)
+	}
+	return err
 }
 
 // said journals who of the party said it: the message names no person.
@@ -314,6 +327,11 @@ func (x *accords) sendOff(tx hansa.Tx, w *work, y *saying, h *heard) error {
 	own := y.own.ID
 	if err := x.n.deal.outbox.Room(h.m.To); err != nil && h.m.Kind != accord.Suspend && h.m.Kind != accord.End {
 		return err
+	}
+	if y.s.N > 0 { // what the keeper would refuse for good
+		if err := x.fills(tx, own, y.s, h.m); err != nil {
+			return err
+		}
 	}
 	giving := h.m.Kind == accord.Suspend || h.m.Kind == accord.Resume
 	if h.m.Kind != accord.Join || y.s.N > 0 { // a copy that is there knows what may be said

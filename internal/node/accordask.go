@@ -234,10 +234,16 @@ func (v asks) says(m *accord.Message) error {
 
 // heard takes what another node says of a request.
 func (v asks) heard(ctx context.Context, own hansa.PartyID, h *heard) error {
-	if err := v.says(h.m); err != nil {
-		return err
-	}
 	return v.n.accords.write(ctx, func(tx hansa.Tx, w *work) error {
+		x, err := v.read(tx, own, string(h.m.Accord))
+		if err != nil && hansa.KindOf(err) != hansa.NotFound {
+			return err
+		}
+		if x == nil || !x.Heard(h.m.ID) { // a repeat gets the answer that it got
+			if err := v.says(h.m); err != nil {
+				return err
+			}
+		}
 		if err := v.n.accords.keepCheckpoint(tx, own, h.m.From, h.m.Checkpoint); err != nil {
 			return err
 		}
@@ -392,7 +398,7 @@ func (v asks) accords(tx hansa.Tx, own hansa.PartyID, a *api.Asked) error {
 	a.Accords = nil
 	list, err := v.n.accords.book.Answering(tx, own, a.ID, askAccordsShown)
 	for i := range list {
-		if r := &list[i]; v.in(a.Other, r.Parties) {
+		if r := &list[i]; v.in(a.Other, r.Parties) && v.in(r.State.Opener, []accord.Party{{ID: a.From}, {ID: a.To}}) {
 			a.Accords = append(a.Accords, api.AskedAccord{ID: r.State.ID, Title: r.Title, State: r.State.At(v.n.clock()).State})
 		}
 	}
@@ -402,32 +408,13 @@ func (v asks) accords(tx hansa.Tx, own hansa.PartyID, a *api.Asked) error {
 // Asks implements [api.Asks].
 func (v asks) Asks(ctx context.Context, by hansa.Actor) (out []api.Asked, err error) {
 	err = v.n.db.Read(ctx, func(tx hansa.Tx) error {
-		out = []api.Asked{}
-		rows, err := tx.Query(`SELECT doc FROM exchange_request WHERE own = ? ORDER BY state = ? AND due > ? DESC, state = ? DESC, changed DESC LIMIT ?`, string(by.Party), string(accord.RequestOpen), v.n.wall().UnixMilli(), string(accord.RequestOpen), asksShown)
-		if err != nil {
-			return err
-		}
-		defer func() { _ = rows.Close() }() // rows.Err says what went wrong
-		for rows.Next() {
-			var doc []byte
-			if err := rows.Scan(&doc); err != nil {
-				return err
-			}
-			x := new(accord.Asking)
-			if err := json.Unmarshal(doc, x); err != nil {
-				return err
-			}
-			out = append(out, v.shown(by, x))
-		}
-		if err := rows.Err(); err != nil {
-			return err
-		}
+		out, err = v.listed(tx, by, `1 = 1 ORDER BY state = ? AND due > ? DESC, state = ? DESC, changed DESC LIMIT ?`, string(accord.RequestOpen), v.n.wall().UnixMilli(), string(accord.RequestOpen), asksShown)
 		for i := range out {
-			if err := v.accords(tx, by.Party, &out[i]); err != nil {
-				return err
+			if err == nil {
+				err = v.accords(tx, by.Party, &out[i])
 			}
 		}
-		return nil
+		return err
 	})
 	slices.SortStableFunc(out, func(a, b api.Asked) int { return rank(&a) - rank(&b) })
 	if err != nil {
@@ -437,6 +424,28 @@ func (v asks) Asks(ctx context.Context, by hansa.Actor) (out []api.Asked, err er
 		v.titled(ctx, by, &out[i])
 	}
 	return out, nil
+}
+
+// listed reads requests of by's party.
+func (v asks) listed(tx hansa.Tx, by hansa.Actor, where string, args ...any) (out []api.Asked, err error) {
+	rows, err := tx.Query(`SELECT doc FROM exchange_request WHERE own = ? AND `+where, append([]any{string(by.Party)}, args...)...)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }() // rows.Err says what went wrong
+	out = []api.Asked{}
+	for rows.Next() {
+		var doc []byte
+		if err := rows.Scan(&doc); err != nil {
+			return nil, err
+		}
+		x := new(accord.Asking)
+		if err := json.Unmarshal(doc, x); err != nil {
+			return nil, err
+		}
+		out = append(out, v.shown(by, x))
+	}
+	return out, rows.Err()
 }
 
 // titled adds what people call the other side, where it is a peer elsewhere.

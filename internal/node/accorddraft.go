@@ -100,7 +100,7 @@ func proposing(tx hansa.Tx, own hansa.PartyID, id hansa.AccordID) (out []propose
 		if k.Accord != id { // it came to this accord, or speaks of it
 			continue
 		}
-		i.version, i.over = k.Version, revoked != 0 || accepted != 0
+		i.version, i.over = k.Version, revoked != 0 || accepted != 0 && k.Opened != ""
 		out = append(out, i)
 	}
 	return out, rows.Err()

@@ -173,7 +173,7 @@ func (x *accords) near(ctx context.Context, own hansa.PartyID) (out []reminder, 
 	titles := map[hansa.AccordID]string{}
 	err = x.n.db.Read(ctx, func(tx hansa.Tx) error {
 		out, keys = nil, nil
-		return x.eachInForce(tx, own, func(r *accord.Row) {
+		return x.eachInForce(tx, accord.Query{Own: own}, func(r *accord.Row) {
 			titles[r.State.ID] = x.titled(own, r.Title)
 			for _, d := range r.State.Dues(now) {
 				if d.Soon(now) && x.me(own, d.By) != "" {
@@ -211,10 +211,11 @@ func (x *accords) titled(own hansa.PartyID, w accord.Words) string {
 	return ""
 }
 
-// eachInForce calls f with each accord in force of own, page by page.
-func (x *accords) eachInForce(tx hansa.Tx, own hansa.PartyID, f func(*accord.Row)) error {
-	for _, state := range []hansa.AccordState{hansa.AccordInForce, hansa.AccordSuspended} {
-		for q := (accord.Query{Own: own, State: state, Now: x.n.clock(), Limit: accordsPage}); ; {
+// eachInForce calls f with each accord in force that q asks for, page by page.
+func (x *accords) eachInForce(tx hansa.Tx, q accord.Query, f func(*accord.Row)) error {
+	q.Now, q.Limit = x.n.clock(), accordsPage
+	for _, q.State = range []hansa.AccordState{hansa.AccordInForce, hansa.AccordSuspended} {
+		for q.After = ""; ; {
 			list, err := x.book.List(tx, q)
 			if err != nil {
 				return err
@@ -265,22 +266,20 @@ func (x *accords) reminders(ctx context.Context, own hansa.PartyID) (out []room.
 func (x *accords) served(ctx context.Context, own hansa.PartyID) (out []room.Asking, err error) {
 	err = x.n.db.Read(ctx, func(tx hansa.Tx) error {
 		out = nil
-		list, err := x.book.List(tx, accord.Query{Own: own, State: hansa.AccordInForce, Model: hansa.ModelClause, Now: x.n.clock(), Limit: askingMax})
 		names := x.n.accordNames(x.n.party(own))
-		for i := range list {
-			s := list[i].State
-			if s.Bound.Served == "" || !s.Binds(names...) || slices.ContainsFunc(names, s.Consents) {
-				continue
+		return x.eachInForce(tx, accord.Query{Own: own, Model: hansa.ModelClause}, func(r *accord.Row) {
+			s := r.State
+			if s.Bound.Served == "" || !s.Binds(names...) || slices.ContainsFunc(names, s.Consents) || len(out) >= askingMax {
+				return
 			}
-			row := room.Asking{Process: string(s.ID), Other: string(s.Bound.Served), What: x.titled(own, list[i].Title), Duty: true, Since: s.Effect}
-			for _, p := range list[i].Parties {
+			row := room.Asking{Process: string(s.ID), Other: string(s.Bound.Served), What: x.titled(own, r.Title), Duty: true, Since: s.Effect}
+			for _, p := range r.Parties {
 				if p.ID == s.Bound.Served {
 					row.Other = p.Title
 				}
 			}
 			out = append(out, row)
-		}
-		return err
+		})
 	})
 	return out, err
 }

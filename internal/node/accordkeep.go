@@ -147,23 +147,26 @@ func (x *accords) step(tx hansa.Tx, w *work, own hansa.PartyID, s *accord.State,
 }
 
 // closing is what can be said of an accord that is full: what stops or ends something.
-var closing = []accord.Kind{accord.EnterIntoForce, accord.Suspend, accord.Resume, accord.End, accord.Leave, accord.Erased, accord.Object}
+var closing = []accord.Kind{accord.EnterIntoForce, accord.Suspend, accord.Resume, accord.End, accord.Leave, accord.Erased, accord.Object, accord.HandOver}
 
 // fills is an error when a party has said as much of an accord as it may. What one says
 // keeps no other from stopping its giving, or from ending it.
 func (x *accords) fills(tx hansa.Tx, own hansa.PartyID, s *accord.State, m *accord.Message) error {
-	after, most := int64(0), accordTalkMax
+	after, most, but := int64(0), accordTalkMax, closing
+	if !slices.Contains(s.Asked.Parties, m.From) && !slices.Contains(s.Bound.Parties, m.From) {
+		most = accordLastMax // it joined, as many can
+	}
 	if slices.Contains(closing, m.Kind) {
 		if s.N < accordEntriesMax {
 			return nil
 		}
-		after, most = accordEntriesMax, accordLastMax
+		after, most, but = accordEntriesMax, accordLastMax, nil
 	} else if s.N >= accordEntriesMax {
 		return hansa.Errorf(hansa.Conflict, "an accord has at most %d entries: from now on it can be suspended, resumed and ended", accordEntriesMax).WithHint("open another with its text: hansa accords show " + string(s.ID) + " --text > FILE, and hansa accords new FILE")
 	}
-	n, err := x.book.Said(tx, own, s.ID, m.From, after)
+	n, err := x.book.Said(tx, own, s.ID, m.From, after, but...)
 	if err == nil && n >= most {
-		err = hansa.Errorf(hansa.Busy, "%.100s has said %d things of this accord, as many as one party may", m.From, n).With(hansa.CodeOverloaded)
+		err = hansa.Errorf(hansa.Conflict, "%.100s has said %d things of this accord, as many as one party may", m.From, n)
 	}
 	return err
 }
@@ -287,17 +290,22 @@ func (x *accords) sound(tx hansa.Tx, own, from hansa.PartyID, s *accord.State, h
 		if err != nil {
 			return err
 		}
-		if (!ok || h.m.To != s.Keeper) && !handsOver(s, h.m, from) {
+		switch {
+		case ok && h.m.To == s.Keeper:
+			return nil
+		case handsOver(s, h.m, from): // its own entries come after those that are on their way
+			return hansa.Errorf(hansa.Busy, "%s has not told this copy yet that it hands the keeping over", s.Keeper).With(hansa.CodeOverloaded).At("/from")
+		default:
 			return hansa.Errorf(hansa.Denied, "%s does not keep this accord: %s does", from, s.Keeper).With(hansa.CodeForbidden).At("/from")
 		}
 	}
 	return nil
 }
 
-// handsOver reports whether a message of the hand-over is brought by the party that takes
-// the keeping: both messages are signed by those who sent them.
+// handsOver reports whether the keeper's own message, that it hands the keeping over, is
+// brought by the party that takes it. That it was numbered only the keeper can tell.
 func handsOver(s *accord.State, m *accord.Message, from hansa.PartyID) bool {
-	return m.Kind == accord.HandOver && m.To == s.Keeper && m.Body.Keeper == from && (m.From == s.Keeper || s.Handing == from && m.From == from)
+	return m.Kind == accord.HandOver && m.To == s.Keeper && m.Body.Keeper == from && (m.From == s.Keeper || m.From == from)
 }
 
 // again is an error unless own's copy has this very entry.

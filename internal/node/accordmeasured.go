@@ -332,10 +332,15 @@ func (k *keeping) tested(x *measured) {
 		if came.IsZero() {
 			continue
 		}
+		if k.s.Effect.After(came) { // it came before the clause did
+			came = k.s.Effect
+		}
 		until, said := k.now, false
 		for _, s := range k.s.Tested {
-			if s.By == x.by() && (s.Flow == p.Flow.ID || s.Flow == p.ID) {
-				until, said = s.First, true
+			for _, at := range []time.Time{s.At, s.First} { // the first that is not from before the day on which it came
+				if s.By == x.by() && (s.Flow == p.Flow.ID || s.Flow == p.ID) && !at.Before(came.AddDate(0, 0, -1)) {
+					until, said = at, true
+				}
 			}
 		}
 		if until.Before(came) {

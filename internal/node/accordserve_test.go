@@ -87,7 +87,7 @@ func TestDutyServed(t *testing.T) {
 		t.Error("it is published where nobody has said yes to it, or not where it was served")
 	}
 	x, err := accordpages{nav.node}.Accord(t.Context(), nav.actor(), id)
-	if err != nil || !slices.Contains(x.May, accord.Acknowledge) || !slices.Contains(x.May, accord.Object) || slices.Contains(x.May, accord.End) {
+	if err != nil || !slices.Contains(x.May, accord.Acknowledge) || !slices.Contains(x.May, accord.Object) || !slices.Contains(x.May, accord.End) {
 		t.Errorf("the bearer may %v, %v", x.May, err)
 	}
 	waits := func(n int) {
@@ -124,6 +124,7 @@ func TestDutyServed(t *testing.T) {
 	}
 	city.acts(id, accord.Serve, service())
 	nav.comes(id, "the new version", func(d api.AccordDetail) bool { return d.Force != force && len(d.Acknowledged) == 0 })
+	nav.refuses(id, accord.End, api.AccordAct{Notice: time.Now().Format(time.DateOnly), Words: "no more", Role: "director", Power: "statute"}, hansa.Conflict, "only it ends it")
 	if x := nav.pledged(id); x.State != pledgeRefused {
 		t.Errorf("under the new version the flow stands so: %+v", x)
 	}
@@ -183,7 +184,7 @@ func TestAccordFull(t *testing.T) {
 	}
 	s := nav.accord(id)
 	fill(s.N+1_000_000, s.N+1_000_000+accordTalkMax, nav.id)
-	nav.refuses(id, accord.Comment, api.AccordAct{Words: "and more"}, hansa.Busy, "as many as one party may")
+	nav.refuses(id, accord.Comment, api.AccordAct{Words: "and more"}, hansa.Conflict, "as many as one party may")
 	city.acts(id, accord.Comment, api.AccordAct{Words: "we are heard"})
 	nav.acts(id, accord.Suspend, api.AccordAct{Words: "it can still stop"})
 	for _, c := range []struct {

@@ -26,9 +26,14 @@ func (p askpages) Asks(ctx context.Context, by hansa.Actor) ([]room.Asked, error
 
 // waiting lists the requests that wait for an answer of by's party.
 func (v asks) waiting(ctx context.Context, by hansa.Actor) (out []room.Asking, err error) {
-	list, err := v.Asks(ctx, by)
+	var list []api.Asked
+	err = v.n.db.Read(ctx, func(tx hansa.Tx) error {
+		list, err = v.listed(tx, by, `state = ? ORDER BY due LIMIT ?`, string(accord.RequestOpen), asksOpenMax)
+		return err
+	})
 	for i := range list {
 		if a := &list[i]; a.Mine && len(out) < askingMax {
+			v.titled(ctx, by, a)
 			out = append(out, room.Asking{Process: string(a.ID), Other: a.OtherTitle, What: a.Terms.What, Ask: true, Late: a.Late, Answer: a.Due, Since: a.Since})
 		}
 	}

@@ -163,8 +163,11 @@ func (l planner) judge(p, was *pledge, s *accord.State, t *accord.Text, x *accor
 		return
 	}
 	p.TermsHash = hash
-	if !s.Consents(x.From) {
-		refuse(string(x.From) + " has not said yet that it knows " + string(s.Bound.Served) + ", which served this, as the authority")
+	for _, id := range []hansa.PartyID{x.From, x.To} {
+		if id == hansa.PublicParty || s.Consents(id) {
+			continue
+		}
+		refuse(string(id) + " has not said yet that it knows " + string(s.Bound.Served) + ", which served this, as the authority")
 		return
 	}
 	if was != nil && was.stands() && was.TermsHash == hash { // it runs on as it was agreed

@@ -80,6 +80,15 @@ func (v invites) Invite(ctx context.Context, by hansa.Actor, o api.InvitationOrd
 	}
 	id, hash := hansa.NewID(now), sha256.Sum256([]byte(token))
 	err = v.n.db.Write(ctx, func(tx hansa.Tx) error {
+		if o.Accord != "" { // nobody changed it or threw it away meanwhile
+			s, err := v.n.accords.book.Get(tx, p.ID, o.Accord)
+			if err != nil {
+				return err
+			}
+			if s.N > 0 || s.Proposed != k.Version {
+				return hansa.Errorf(hansa.Conflict, "the draft was changed just now").WithHint("read it, and invite again")
+			}
+		}
 		var open int
 		if err := tx.QueryRow(`SELECT COUNT(*) FROM node_invitation WHERE party = ? AND accepted = 0 AND revoked = 0 AND expires > ?`, string(p.ID), now.UnixMilli()).Scan(&open); err != nil {
 			return err

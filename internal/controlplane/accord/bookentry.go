@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/go-json-experiment/json"
 
@@ -83,9 +84,13 @@ func (Book) AddEntry(tx hansa.Tx, own hansa.PartyID, id hansa.AccordID, e *Entry
 	return nil
 }
 
-// Said counts the entries after a number that came of a party.
-func (Book) Said(tx hansa.Tx, own hansa.PartyID, id hansa.AccordID, by hansa.PartyID, after int64) (n int, err error) {
-	err = tx.QueryRow(`SELECT COUNT(*) FROM accord_entry WHERE own = ? AND id = ? AND n > ? AND sender = ?`, string(own), string(id), after, string(by)).Scan(&n)
+// Said counts the entries after a number that came of a party, but for those of some kinds.
+func (Book) Said(tx hansa.Tx, own hansa.PartyID, id hansa.AccordID, by hansa.PartyID, after int64, but ...Kind) (n int, err error) {
+	args := []any{string(own), string(id), after, string(by)}
+	for _, k := range but {
+		args = append(args, string(k))
+	}
+	err = tx.QueryRow(`SELECT COUNT(*) FROM accord_entry WHERE own = ? AND id = ? AND n > ? AND sender = ? AND kind NOT IN (''`+strings.Repeat(", ?", len(but))+`)`, args...).Scan(&n)
 	if err != nil {
 		err = fmt.Errorf("count what was said of accord %s: %w", id, err)
 	}

@@ -83,6 +83,8 @@ func (s *State) allowsProposed(by hansa.PartyID, kind Kind) error {
 		return refused("the duty is not signed by its authority, but served").WithHint("serve it, with the notice")
 	case kind == Serve && by != s.Asked.Served:
 		return refused("only the authority of a duty that binds by service serves it")
+	case kind == Serve && s.Force != "" && by != s.Bound.Served:
+		return refused("what is in force is no duty to %s", by)
 	case kind == Decline && by == s.Proposer:
 		return refused("who proposed a version does not decline it").WithHint("withdraw it")
 	case kind == Withdraw && s.Force == "" && by != s.Opener:
@@ -109,7 +111,7 @@ func (s *State) allowsInForce(by hansa.PartyID, kind Kind) error {
 		return refused("%s gives nothing under this accord that it could stop", by)
 	case kind == Resume && !slices.ContainsFunc(s.Suspended, func(x Suspension) bool { return x.Party == by }):
 		return refused("nothing that %s gives stands still", by)
-	case kind == End && s.Bound.Served != "" && by != s.Bound.Served:
+	case kind == End && s.Bound.Served != "" && by != s.Bound.Served && slices.Contains(s.Known, by):
 		return refused("%s served this duty: only it ends it", s.Bound.Served).WithHint("object to it, or suspend what you give")
 	case kind == Acknowledge && s.Bound.Served == "":
 		return refused("this accord binds by its signatures: nothing was served")

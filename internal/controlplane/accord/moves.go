@@ -1,7 +1,6 @@
 package accord
 
 import (
-	"cmp"
 	"slices"
 	"time"
 
@@ -33,7 +32,7 @@ func (w *step) open() error {
 	case !slices.Contains(o.Parties, w.m.From):
 		return hansa.Fielded("/body/text/parties", "who opens an accord is a party of it")
 	}
-	*w.State = State{ID: w.m.Accord, Keeper: w.m.From, Opener: w.m.From}
+	*w.State = State{ID: w.m.Accord, Keeper: w.m.From, Opener: w.m.From, Authority: o.Served}
 	w.State.propose(o, hash, w.m.From)
 	w.to(hansa.AccordProposed, w.e.At)
 	return nil
@@ -61,7 +60,7 @@ func (w *step) propose() error {
 		return hansa.Fielded("/body/text/parties", "%s, which opened the accord, is a party of each version", w.Opener)
 	case !slices.Contains(o.Parties, w.Keeper) && !w.member(w.Keeper):
 		return hansa.Fielded("/body/text/parties", "%s keeps the accord, and is a party of each version", w.Keeper).WithHint("hand the keeping over first")
-	case o.Served != "" && o.Served != cmp.Or(w.Bound.Served, w.Asked.Served):
+	case o.Served != "" && (o.Served != w.Authority || w.Force != "" && o.Served != w.Bound.Served):
 		return hansa.Fielded("/body/text/basis", "what is under way becomes no duty to %.100s", o.Served).WithHint("open another accord for it")
 	case w.Force != "" && w.Bound.Model != o.Model:
 		return hansa.Fielded("/body/text/model", "an accord in force keeps its model, %s", w.Bound.Model).WithHint("end this one, and open another")
@@ -188,6 +187,9 @@ func (w *step) serve() error {
 // acknowledge starts what the sender owes: it knows who served it as the authority.
 func (w *step) acknowledge() error {
 	w.Acknowledged = append(w.Acknowledged, w.m.From)
+	if !slices.Contains(w.Known, w.m.From) {
+		w.Known = append(w.Known, w.m.From)
+	}
 	w.effects = append(w.effects, Go{Party: w.m.From})
 	return nil
 }
@@ -221,7 +223,8 @@ func (w *step) enter() error {
 	} else if !first {
 		w.Service, w.Objection = w.Notice, nil
 	}
-	w.Acknowledged, w.Reports = nil, nil                                     // of the clauses of before
+	w.Acknowledged, w.Reports = nil, nil // of the clauses of before
+	w.Tested = slices.DeleteFunc(w.Tested, func(x Tested) bool { return !w.receives(x.By, x.Flow) })
 	w.Confirmed = slices.DeleteFunc(w.Confirmed, func(c Confirmation) bool { // measures for other fields are no measures for these
 		same := func(l Line) bool { return l.ID == c.Flow }
 		i, k := slices.IndexFunc(was, same), slices.IndexFunc(w.Bound.Flows, same)
@@ -480,7 +483,7 @@ func (w *step) tested() error {
 	if !w.receives(by, f) {
 		return hansa.Fielded("/body/flow", "%s receives no flow %s under this accord", by, f)
 	}
-	x := Tested{By: by, Flow: f, First: w.e.At, At: w.e.At, Refused: w.m.Body.Refused, Words: w.m.Body.Words}
+	x := Tested{By: by, Flow: f, First: w.e.At, At: w.e.At, Entry: w.e.N, Refused: w.m.Body.Refused}
 	i := slices.IndexFunc(w.Tested, func(o Tested) bool { return o.By == by && o.Flow == f })
 	if i < 0 {
 		w.Tested = append(w.Tested, x)

@@ -12,6 +12,7 @@ import (
 // what comes back is not that of t.
 func (t *Text) Public() *Text {
 	out := *t
+	out.Request = "" // what was said before is between those who said it
 	out.Confidential = slices.Clone(t.Confidential)
 	for i, w := range t.Confidential {
 		switch part, name, _ := strings.Cut(w.Part, "/"); part {

@@ -180,11 +180,16 @@ func (a *Asking) Late(now time.Time) bool {
 	return a.State == RequestOpen && a.Source != "" && !now.Before(a.Due)
 }
 
+// Heard reports whether a message is among what was said.
+func (a *Asking) Heard(message string) bool {
+	return slices.ContainsFunc(a.Steps, func(s AskingStep) bool { return s.Message == message })
+}
+
 // Step returns what a request comes to by a message that was received at now. A repeat
 // does nothing. Its error is Conflict when it is not the sender's turn.
 func (a *Asking) Step(m *Message, now time.Time) (Asking, error) {
 	out := *a
-	if slices.ContainsFunc(a.Steps, func(s AskingStep) bool { return s.Message == m.ID }) {
+	if a.Heard(m.ID) {
 		return out, nil
 	}
 	step := AskingStep{Message: m.ID, By: m.From, At: m.At, Act: Asked, Request: m.Body.Request}

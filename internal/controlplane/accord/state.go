@@ -38,7 +38,9 @@ type State struct {
 	Service         *Service        // of the version in force, or of what is to be the first
 	Objection       *Service        // to that
 	Notice          *Service        // of Proposed
-	Acknowledged    []hansa.PartyID // who knows the authority of the version in force as such
+	Acknowledged    []hansa.PartyID // who knows the authority of the version in force as such,
+	Known           []hansa.PartyID // and who ever did
+	Authority       hansa.PartyID   // that the first text names as one that serves; empty is none
 	Until           string          // the last day, once an end was announced
 	Erasures        []ErasedBy
 
@@ -119,14 +121,14 @@ type Reported struct {
 	At     time.Time
 }
 
-// Tested is what a receiver said of a flow: first, and last.
+// Tested is what a receiver said of a flow: when first, and what last.
 type Tested struct {
 	By      hansa.PartyID
 	Flow    hansa.FlowID
 	First   time.Time
 	At      time.Time
-	Refused bool // as it was said last
-	Words   string
+	Entry   int64 // that says it last, in words
+	Refused bool  // as it was said last
 }
 
 // ErasedBy is a certificate of the exit rule.

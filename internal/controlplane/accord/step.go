@@ -179,7 +179,7 @@ func (s *State) stands(m *Message) error {
 // clone returns a copy of s that shares nothing that a step changes.
 func (s *State) clone() State {
 	n := *s
-	n.Acknowledged, n.Reports, n.Tested = slices.Clone(s.Acknowledged), slices.Clone(s.Reports), slices.Clone(s.Tested)
+	n.Acknowledged, n.Known, n.Reports, n.Tested = slices.Clone(s.Acknowledged), slices.Clone(s.Known), slices.Clone(s.Reports), slices.Clone(s.Tested)
 	n.Turn, n.Signatures, n.InForce, n.Verdicts = slices.Clone(s.Turn), slices.Clone(s.Signatures), slices.Clone(s.InForce), slices.Clone(s.Verdicts)
 	n.Suspended, n.Members, n.Confirmed, n.Erasures, n.Declined = slices.Clone(s.Suspended), slices.Clone(s.Members), slices.Clone(s.Confirmed), slices.Clone(s.Erasures), slices.Clone(s.Declined)
 	return n

@@ -316,6 +316,9 @@ func TestServed(t *testing.T) {
 	if !s.Binds(company) || s.Consents(company) || !s.Consents(city) {
 		t.Errorf("served: binds %v, consents %v and %v", s.Binds(company), s.Consents(company), s.Consents(city))
 	}
+	if !slices.Contains(s.May(company), accord.End) { // that is bound by one whom it does not know
+		t.Error("who never acknowledged a duty cannot put it aside")
+	}
 	w.refused(city, accord.Acknowledge, accord.Body{}, "has said yes")
 	w.must(company, accord.Acknowledge, accord.Body{Words: "permit 12"})
 	w.refused(company, accord.Acknowledge, accord.Body{}, "has said yes")

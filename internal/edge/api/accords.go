@@ -116,8 +116,8 @@ type AccordTested struct {
 	Flow    hansa.FlowID  `json:"flow"`
 	First   time.Time     `json:"first"` // when it first said something
 	At      time.Time     `json:"at"`
+	Entry   int64         `json:"entry"`   // that says it last; its words are in the history
 	Refused bool          `json:"refused"` // as it was said last
-	Words   string        `json:"words,omitempty"`
 }
 
 // AccordEarly is an end before the notice is over, and the clause that allows or forbids it.
