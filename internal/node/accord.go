@@ -3,7 +3,6 @@ package node
 import (
 	"context"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/hansa-exchange/hansa"
@@ -18,9 +17,6 @@ import (
 type accords struct {
 	n    *Node
 	book accord.Book
-
-	mu      sync.Mutex              // guards skimmed
-	skimmed map[string]*accord.Text // by hash, what [accord.Skim] reads: a text never changes
 }
 
 // Limits of accords.
@@ -39,7 +35,6 @@ const (
 	accordLook         = 250 * time.Millisecond // unless it is found to be away
 	accordCatchUpMax   = 1000                   // entries sent in a row to a copy that lacks them
 	accordSentShownMax = 50
-	accordSkimmedMax   = 1000 // texts in memory, without their clauses
 )
 
 // heard is a message whose sender is proven, and each signature in it.
@@ -142,31 +137,6 @@ func (x *accords) text(tx hansa.Tx, own hansa.PartyID, id hansa.AccordID, hash s
 		return nil, err
 	}
 	return accord.Stored(b)
-}
-
-// skim reads of own's copy of a text who gives what to whom, see [accord.Skim]. It is
-// shared: nobody changes it.
-func (x *accords) skim(tx hansa.Tx, own hansa.PartyID, id hansa.AccordID, hash string) (*accord.Text, error) {
-	x.mu.Lock()
-	t := x.skimmed[hash]
-	x.mu.Unlock()
-	if t != nil {
-		return t, nil
-	}
-	b, err := x.book.Text(tx, own, id, hash)
-	if err != nil {
-		return nil, err
-	}
-	if t, err = accord.Skim(b); err != nil {
-		return nil, err
-	}
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if len(x.skimmed) >= accordSkimmedMax || x.skimmed == nil {
-		x.skimmed = map[string]*accord.Text{}
-	}
-	x.skimmed[hash] = t
-	return t, nil
 }
 
 // messageKey is the key by which own signs messages. It may make one, so it is never

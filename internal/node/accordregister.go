@@ -277,7 +277,11 @@ func (p accordpages) AccordExchange(ctx context.Context, by hansa.Actor) (out ro
 // exchanged is an accord as the exchange shows it; held are by's party's own flows.
 func (p accordpages) exchanged(tx hansa.Tx, by hansa.Actor, r *accord.Row, held map[hansa.FlowID]pledgeState) (room.ExchangeAccord, error) {
 	s := r.State
-	t, err := p.n.accords.skim(tx, r.Own, s.ID, s.Force)
+	b, err := p.n.accords.book.Text(tx, r.Own, s.ID, s.Force)
+	if err != nil {
+		return room.ExchangeAccord{}, err
+	}
+	t, err := accord.Skim(b)
 	if err != nil {
 		return room.ExchangeAccord{}, err
 	}
