@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/hansa-exchange/hansa/internal/controlplane/accord"
 	"github.com/hansa-exchange/hansa/internal/edge/api"
@@ -206,6 +207,16 @@ func (p *printer) accord(d *api.AccordDetail) error {
 
 // told says what parties said that they know, did and tested.
 func (p *printer) told(d *api.AccordDetail) {
+	for i, x := range []*accord.Service{d.Service, d.Objection} {
+		if x != nil {
+			name := []string{"served   ", "objection"}[i]
+			says := fmt.Sprintf("%s, %s, on %s", clean(x.How), clean(x.Reference), x.On.Format(time.DateOnly))
+			if x.Suspends {
+				says += "; it holds the duty up"
+			}
+			fmt.Fprintf(p.out, "%s %s\n", name, says)
+		}
+	}
 	for _, id := range d.Acknowledged {
 		fmt.Fprintf(p.out, "known     the authority is known as such by %s\n", clean(string(id)))
 	}

@@ -34,7 +34,7 @@ func (x *accords) mayAct(ctx context.Context, by hansa.Actor, kind accord.Kind) 
 	switch {
 	case slices.Contains(talking, kind):
 		roles = append(roles, hansa.RoleCounsel, hansa.RoleSteward, hansa.RoleOperator, hansa.RoleAdministrator)
-	case !slices.Contains(binding, kind) && kind != accord.Acknowledge: // from then on data leave
+	case !slices.Contains(binding, kind):
 		roles = append(roles, hansa.RoleSteward, hansa.RoleOperator, hansa.RoleAdministrator)
 	}
 	if by.User != "" {
@@ -139,6 +139,13 @@ func (x *accords) message(y *saying) (*accord.Message, error) {
 		}
 		b.Text, b.Words = text, a.Words
 	case accord.AcceptDelivery:
+		if t := y.t.holds(); t != nil { // by its name too
+			for i := range t.Flows {
+				if t.Flows[i].Name == string(a.Flow) {
+					a.Flow = t.Flows[i].ID
+				}
+			}
+		}
 		b.Flow, b.Refused, b.Words = a.Flow, a.Refused, a.Words
 	case accord.Comment, accord.AcceptClause, accord.RejectClause, accord.Report:
 		b.Clause, b.Words = a.Clause, a.Words
@@ -159,6 +166,9 @@ func (x *accords) message(y *saying) (*accord.Message, error) {
 	case accord.Serve, accord.Object:
 		if k := y.own.Kind; y.kind == accord.Serve && k != hansa.City && k != hansa.PublicBody {
 			return nil, hansa.Errorf(hansa.Denied, "a duty is served by a public body: %s is none here", y.own.Title).With(hansa.CodeForbidden).WithHint("choose another model, which binds by signatures")
+		}
+		if a.Service != nil && strings.TrimSpace(a.Service.Reference) == "" {
+			return nil, hansa.Fielded("/service/reference", "a notice has a reference by which it is found: a number, a date, a page")
 		}
 		b.Service, b.Words = a.Service, a.Words
 	case accord.Erased:

@@ -33,7 +33,7 @@ func (x *accords) DiscardDraft(ctx context.Context, by hansa.Actor, id hansa.Acc
 		}
 		now := x.n.wall().UnixMilli()
 		if i := slices.IndexFunc(list, func(i proposes) bool { return i.open(now) }); i >= 0 {
-			return (&hansa.Error{Kind: hansa.Conflict, Message: words.Mark("an open invitation proposes this draft: take the invitation back first")}).WithHint("hansa parties uninvite " + list[i].id)
+			return (&hansa.Error{Kind: hansa.Conflict, Code: hansa.CodeConflict, Message: words.Mark("an open invitation proposes this draft: take the invitation back first")}).WithHint("hansa parties uninvite " + list[i].id)
 		}
 		if err := x.book.Discard(tx, own.ID, id); err != nil {
 			return err

@@ -74,6 +74,9 @@ func (k *keeping) judge(row api.ClauseKept, c *accord.Clause, entry *policy.Clau
 	case r.Standing == policy.Missed && row.Open:
 		r.Standing, r.Words = policy.Unknown, "the month is not over; so far "+r.Words
 	}
+	if entry.Test != nil && entry.Test.Function == "every" && r.Standing == policy.Kept && row.Last.IsZero() { // nothing was done yet
+		r.Standing, r.Words = policy.Unknown, "nothing yet; the first is due by "+row.Due.In(k.zone).Format(time.DateOnly)
+	}
 	row.Standing, row.Words = r.Standing.String(), r.Words
 	return row
 }
@@ -335,6 +338,7 @@ func (k *keeping) tested(x *measured) {
 		if k.s.Effect.After(came) { // it came before the clause did
 			came = k.s.Effect
 		}
+		came = came.Add(-time.Second).In(k.zone) // within that day: working days are counted from it
 		until, said := k.now, false
 		for _, s := range k.s.Tested {
 			for _, at := range []time.Time{s.At, s.First} { // the first that is not from before the day on which it came
@@ -343,8 +347,8 @@ func (k *keeping) tested(x *measured) {
 				}
 			}
 		}
-		if until.Before(came) {
-			until = came
+		if until.Before(came) { // it was tested on the day on which it came
+			came = until.In(k.zone)
 		}
 		if took := until.Sub(came); len(x.m.Times) == 0 || took > longest {
 			longest = took
@@ -354,7 +358,7 @@ func (k *keeping) tested(x *measured) {
 			}
 			delete(x.m.Times, "accepted-or-refused")
 			if x.Last = (time.Time{}); said {
-				x.Last, x.m.Times["accepted-or-refused"] = until, until
+				x.Last, x.m.Times["accepted-or-refused"] = until, until.In(k.zone)
 			}
 		}
 	}

@@ -46,7 +46,7 @@ func TestAccordReported(t *testing.T) {
 	with(t, text, "acknowledgement", policy.Params{"wording": "With data of the city"}, out)
 	id := agree(t, text, city, nav)
 	for _, p := range all {
-		for clause, want := range map[string]policy.Standing{"usage-report": policy.Kept, "review": policy.Kept, "acknowledgement": policy.Unknown, "acceptance": policy.Unknown} {
+		for clause, want := range map[string]policy.Standing{"usage-report": policy.Unknown, "review": policy.Unknown, "acknowledgement": policy.Unknown, "acceptance": policy.Unknown} {
 			if c := p.keeps(id, clause, bearerOf(clause, nav.id)); c.Standing != want.String() || !c.Last.IsZero() {
 				t.Errorf("%s at %s before anything was said: %+v", clause, p.name, c)
 			}

@@ -76,6 +76,16 @@ func TestDutyServed(t *testing.T) {
 	id := city.drafts(dutyTo(t, city, nav))
 	city.acts(id, accord.Open, api.AccordAct{})
 	nav.comes(id, "the duty", entries(1))
+	nav.refuses(id, accord.Decline, api.AccordAct{Words: "not ours"}, hansa.Conflict, "not declined")
+	for says, change := range map[string]func(*accord.Service){
+		"has a reference":  func(s *accord.Service) { s.Reference = " " },
+		"has not come yet": func(s *accord.Service) { s.On = s.On.AddDate(1, 0, 0) },
+	} {
+		a := service()
+		a.Role, a.Power = "alderman", "mandate"
+		change(a.Service)
+		city.refuses(id, accord.Serve, a, hansa.Invalid, says)
+	}
 	city.acts(id, accord.Serve, service())
 	nav.comes(id, "the service", inForce)
 	for _, p := range all {

@@ -390,6 +390,9 @@ func (a admins) SaveFlow(ctx context.Context, by hansa.Actor, o api.FlowOrder) (
 			}
 		}
 	}
+	if o.Limit < 0 {
+		return api.FlowInfo{}, hansa.Fielded("/limit", "the agreed time from offered to live is longer than nothing")
+	}
 	f := hansa.Flow{ID: hansa.FlowID(named("flow", string(from.ID), o.Name)), Name: o.Name, Dataset: d.ID, From: from.ID, To: to.ID, Limit: o.Limit, Test: o.Test, Terms: o.Terms}
 	if old, err := a.n.catalog.Flow(ctx, from.ID, f.ID); err == nil {
 		f.Paused = old.Paused

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -167,7 +168,7 @@ func (l planner) judge(p, was *pledge, s *accord.State, t *accord.Text, x *accor
 		if id == hansa.PublicParty || s.Consents(id) {
 			continue
 		}
-		refuse(string(id) + " has not said yet that it knows " + string(s.Bound.Served) + ", which served this, as the authority")
+		refuse(cmp.Or(titleIn(s, t, id), string(id)) + " has not said yet that it knows " + cmp.Or(titleIn(s, t, s.Bound.Served), string(s.Bound.Served)) + ", which served this, as the authority")
 		return
 	}
 	if was != nil && was.stands() && was.TermsHash == hash { // it runs on as it was agreed

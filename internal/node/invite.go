@@ -139,11 +139,14 @@ func (v invites) check(p hansa.Party, o *api.InvitationOrder) error {
 		g := &o.Gives[i]
 		d, err := v.n.datasetFor(hansa.Actor{Party: p.ID}, g.Dataset)
 		if err != nil {
-			return hansa.Public(err).At("/gives")
+			return hansa.Fielded("/gives", "there is no dataset %.60q here", g.Dataset).WithHint("hansa datasets list")
 		}
 		g.Dataset, g.Title = d.Name, first(d.Title[p.Language()], first(d.Title["en"], d.Name))
 		if len(g.Purposes) == 0 {
 			return hansa.Fielded("/gives", "say what %s may be used for: purposes", d.Name)
+		}
+		if g.Limit < 0 {
+			return hansa.Fielded("/gives", "the agreed time of %s is longer than nothing", d.Name)
 		}
 		if g.Limit == 0 {
 			g.Limit = hansa.Duration(5 * time.Minute)

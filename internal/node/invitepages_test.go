@@ -36,7 +36,7 @@ func TestInvitationByForm(t *testing.T) {
 	refused("minutes", "soon", "minutes")
 	refused("purposes", " ", "Say what the data may be used for")
 	refused("for", " ", "Say it in plain words")
-	b.want("POST", at, url.Values{"for": {"Navco"}, "purpose": {"Drivers should not meet a closed tunnel."}, "gives": {"none"}, "purposes": {"navigation"}}, http.StatusNotFound, "none", "Drivers should not meet a closed tunnel.")
+	b.want("POST", at, url.Values{"for": {"Navco"}, "purpose": {"Drivers should not meet a closed tunnel."}, "gives": {"none"}, "purposes": {"navigation"}}, http.StatusUnprocessableEntity, "none", "Drivers should not meet a closed tunnel.")
 	page := b.want("POST", at, form, http.StatusOK, "The invitation of &lt;Navco&gt;", "shown this once")
 	link := regexp.MustCompile(`<code class="secret">([^<]+)</code>`).FindStringSubmatch(page)
 	if link == nil {

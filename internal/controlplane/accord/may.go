@@ -85,6 +85,8 @@ func (s *State) allowsProposed(by hansa.PartyID, kind Kind) error {
 		return refused("only the authority of a duty that binds by service serves it")
 	case kind == Serve && s.Force != "" && by != s.Bound.Served:
 		return refused("what is in force is no duty to %s", by)
+	case kind == Decline && s.Asked.Served != "" && by != s.Asked.Served:
+		return refused("a duty binds by its service, and is not declined").WithHint("object to it once it is served")
 	case kind == Decline && by == s.Proposer:
 		return refused("who proposed a version does not decline it").WithHint("withdraw it")
 	case kind == Withdraw && s.Force == "" && by != s.Opener:

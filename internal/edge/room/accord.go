@@ -232,6 +232,8 @@ func (p *accordPage) look(r *Room, x *AccordSheet, steps []AccordStep) {
 	p.fill(r, &AccordPrint{Text: *t, Hash: hash, State: s.State, InForce: inForce, Effect: s.Effect, Signatures: signed, Entry: s.N, Head: s.Head})
 	p.Base, p.Hash, p.Model, p.ModelClass = hash, hash, words.Upper(p.Model), modelClass(t.Model)
 	p.State, p.Tone = accordState(s.State, s.End)
+	p.noticed(words.Mark("Served"), s.Service)
+	p.noticed(words.Mark("Objection"), s.Objection)
 	p.Draft, p.Bound = s.N == 0, inForce
 	p.Invites = p.Draft && r.cfg.Inviting != nil && slices.Contains(x.May, accord.Open)
 	p.Title = p.Name
@@ -440,3 +442,15 @@ func (p *accordPage) troubles(x *AccordSheet, titles map[hansa.PartyID]string) {
 
 // rulesLanguages are those in which clauses are written.
 func rulesLanguages() []string { return rules.Languages() }
+
+// noticed adds to the facts how something was served, or objected to.
+func (p *accordPage) noticed(key string, x *accord.Service) {
+	if x == nil {
+		return
+	}
+	says := []string{x.How, x.Reference, p.dayOf(x.On.Format(time.DateOnly))}
+	if x.Suspends {
+		says = append(says, p.say.Say("it holds the duty up"))
+	}
+	p.Facts = append(p.Facts, fact{Key: key, Value: strings.Join(says, ", ")})
+}

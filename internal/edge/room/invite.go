@@ -108,6 +108,7 @@ type invitePage struct {
 	Formats                  []string
 	Terms                    *registerRow
 	Gets, Asked              []registerFlow // of the terms, as seen by who is asked
+	Duty                     bool           // the terms bind by service
 }
 
 type stepRow struct {
@@ -204,7 +205,7 @@ func (p *invitePage) terms(r *Room, req *http.Request) {
 		return
 	}
 	row := r.registered(req, x)
-	p.Terms = &row
+	p.Terms, p.Duty = &row, x.Text.Basis != nil && x.Text.Basis.Served
 	for i := range x.Text.Flows {
 		if x.Text.Flows[i].From == p.Invited.As {
 			p.Asked = append(p.Asked, row.Flows[i])
