@@ -75,8 +75,8 @@ func (f *forgetful) says(path, body, id string, after string) {
 	f.state = after
 }
 
-// hears waits until the city has sent so many agreements and ends in all, and has
-// asked so often.
+// hears waits until the city has sent so many agreements and ends in all, has asked so
+// often, and has noted what became of it: what is repeated before that asks nothing anew.
 func (f *forgetful) hears(agreements, ends, asked int) {
 	f.t.Helper()
 	deadline := time.Now().Add(20 * time.Second)
@@ -84,7 +84,13 @@ func (f *forgetful) hears(agreements, ends, asked int) {
 		f.mu.Lock()
 		got := [3]int{f.heard["agreement"], f.heard["events"], f.asked}
 		f.mu.Unlock()
-		if got == [3]int{agreements, ends, asked} {
+		var waiting int
+		if err := f.city.node.db.Read(f.t.Context(), func(tx hansa.Tx) error {
+			return tx.QueryRow(`SELECT COUNT(*) FROM outbound_letter WHERE state = 'waits'`).Scan(&waiting)
+		}); err != nil {
+			f.t.Fatal(err)
+		}
+		if got == [3]int{agreements, ends, asked} && waiting == 0 {
 			return
 		}
 		if time.Now().After(deadline) {
