@@ -172,51 +172,8 @@ func (w *step) signed() {
 	}
 }
 
-func (w *step) serve() error {
-	if _, err := w.signature(); err != nil {
-		return err
-	}
-	if err := w.noticed(); err != nil {
-		return err
-	}
-	served := *w.m.Body.Service
-	if w.Notice = &served; w.Force == "" {
-		w.Service, w.Objection = w.Notice, nil
-	}
-	w.signed()
-	return nil
-}
-
 // acknowledge starts what the sender owes: it knows who served it as the authority.
-func (w *step) acknowledge() error {
-	w.Acknowledged = append(w.Acknowledged, w.m.From)
-	if !slices.Contains(w.Known, w.m.From) {
-		w.Known = append(w.Known, w.m.From)
-	}
-	w.effects = append(w.effects, Go{Party: w.m.From})
-	return nil
-}
-
 // noticed is an error for a notice of a day that has not come yet in any zone.
-func (w *step) noticed() error {
-	if on := w.m.Body.Service.On; on.After(w.e.At.AddDate(0, 0, 1)) {
-		return hansa.Fielded("/body/service/on", "a notice is recorded once it was given: %s has not come yet", on.UTC().Format(time.DateOnly))
-	}
-	return nil
-}
-
-func (w *step) object() error {
-	if err := w.noticed(); err != nil {
-		return err
-	}
-	made := *w.m.Body.Service
-	w.Objection = &made
-	if made.Suspends && w.Force != "" && w.gives(w.m.From, "") {
-		w.still("")
-	}
-	return nil
-}
-
 func (w *step) enter() error {
 	got := w.m.Body.Signatures
 	same := len(got) == len(w.Signatures)
@@ -346,79 +303,10 @@ func (w *step) end() error {
 	return nil
 }
 
-func (w *step) erased() error {
-	x := w.m.Body.Erasure
-	if x.Rule != w.Bound.Exit {
-		return hansa.Fielded("/body/erasure/rule", "the exit rule of this accord is %s, not %s", w.Bound.Exit, x.Rule)
-	}
-	if err := w.dated(x); err != nil {
-		return err
-	}
-	w.Erasures = append(w.Erasures, ErasedBy{By: w.m.From, Entry: w.e.N, Erasure: *x})
-	w.certified(w.m.From)
-	return nil
-}
-
 // dated is an error when a certificate says what cannot be: that it was done after it was
 // said, or before anything was over, or of data that its sender does not receive.
-func (w *step) dated(x *Erasure) error {
-	var over time.Time // the first of what is
-	if now := w.At(w.e.At); now.State == hansa.AccordEnded {
-		over = now.Since
-	}
-	for i := range w.Members {
-		if l := w.Members[i].Left; !l.IsZero() && (over.IsZero() || l.Before(over)) {
-			over = l
-		}
-	}
-	switch {
-	case x.On.After(w.e.At.Add(hansa.SkewMax)):
-		return hansa.Fielded("/body/erasure/on", "it is certified once it is done: %s has not come yet", x.On.UTC().Format(time.RFC3339))
-	case x.On.Before(over.Truncate(time.Second).Add(-hansa.SkewMax)):
-		return hansa.Fielded("/body/erasure/on", "nothing was over on %s: the first was at %s", x.On.UTC().Format(time.RFC3339), over.UTC().Format(time.RFC3339))
-	}
-	for _, id := range x.Flows {
-		other := slices.ContainsFunc(w.Bound.Flows, func(l Line) bool {
-			return l.ID == id && (l.From == w.m.From || l.To != w.m.From && l.To != Members)
-		})
-		for i := range w.Members {
-			other = other || w.Members[i].Party.ID == w.m.From && slices.ContainsFunc(w.Members[i].Gives, func(f Flow) bool { return f.ID == id })
-		}
-		if other {
-			return hansa.Fielded("/body/erasure/flows", "%s receives no flow %s under this accord", w.m.From, id)
-		}
-	}
-	return nil
-}
-
 // certified keeps of the certificates of a party the last, and each that names a flow
 // which it receives and no later one names: so many, at most, as such flows and one more.
-func (w *step) certified(by hansa.PartyID) {
-	open := map[hansa.FlowID]bool{} // not named by a later one
-	for _, l := range w.Bound.Flows {
-		open[l.ID] = l.From != by && (l.To == by || l.To == Members)
-	}
-	for i := range w.Members {
-		for _, f := range w.Members[i].Gives {
-			open[f.ID] = f.From != by
-		}
-	}
-	for i := len(w.Erasures) - 1; i >= 0; i-- {
-		e := &w.Erasures[i]
-		if e.By != by {
-			continue
-		}
-		adds := i == len(w.Erasures)-1
-		for _, id := range e.Flows {
-			adds = adds || open[id]
-			delete(open, id)
-		}
-		if !adds {
-			w.Erasures = slices.Delete(w.Erasures, i, i+1)
-		}
-	}
-}
-
 func (w *step) join() error {
 	g, err := w.signature()
 	if err != nil {
